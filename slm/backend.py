@@ -1,0 +1,113 @@
+"""The one place that decides how a pure function of tensors runs: eagerly, or compiled as one graph.
+
+A *step function* has the form ``fn(agent, inputs) -> (agent, outputs)``: ``agent`` and ``inputs`` are flat
+dictionaries of tensors, nothing else is read, nothing is written. `bind` turns it into a `Program` on given agent
+buffers: a call takes the inputs, writes the new agent into the same buffers and returns the outputs.
+
+- `EagerBackend` calls the function as it stands; for debugging and for machines without a C++ compiler.
+- `CompiledBackend` traces it once (``make_fx``), compiles the whole step ahead of time (AOTInductor) and keeps the
+  library in a cache on disk, so that sessions load it in milliseconds.
+
+The two differ in the last bits of their results; one experiment never mixes them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from slm.errors import UserError
+
+Agent = dict[str, Tensor]
+Inputs = Mapping[str, Tensor]
+Outputs = dict[str, Tensor]
+StepFunction = Callable[[Agent, Inputs], tuple[Agent, Outputs]]
+Signature = tuple[tuple[str, torch.Size, torch.dtype], ...]
+
+COMPILERS = ("g++", "c++", "clang++")
+
+
+class Program(Protocol):
+    """A step function bound to agent buffers."""
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Run one step on the buffers in place; inputs must have the shapes and types of the example."""
+
+
+class Backend(Protocol):
+    """How step functions run."""
+
+    name: str
+
+    def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
+        """Bind ``function`` to the buffers of ``agent``.
+
+        ``example`` gives the inputs' names, shapes and types. ``static`` is any value whose ``repr`` states all that
+        the function reads besides its arguments (hyperparameters, network architecture): it is part of the cache key.
+        """
+
+
+def signature(tensors: Inputs) -> Signature:
+    """Name, shape and type of each tensor: what a graph was made for."""
+    return tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
+
+
+def write_back(agent: Agent, new: Agent) -> None:
+    """Copy the changed entries of ``new`` into the buffers of ``agent``."""
+    for name, buffer in agent.items():
+        if new[name] is not buffer:
+            buffer.copy_(new[name])
+
+
+class EagerProgram:
+    """A step function run by the Python interpreter, one kernel at a time."""
+
+    def __init__(self, function: StepFunction, agent: Agent, example: Inputs) -> None:
+        self._function, self._agent, self._signature = function, agent, signature(example)
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        if signature(inputs) != self._signature:
+            raise ValueError(f"inputs {signature(inputs)} are not those the program was bound to: {self._signature}")
+        with torch.no_grad():
+            new, outputs = self._function(self._agent, inputs)
+            write_back(self._agent, new)
+        return outputs
+
+
+class EagerBackend:
+    """Runs step functions as they are written."""
+
+    name = "eager"
+
+    def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
+        return EagerProgram(function, agent, example)
+
+
+def compiler() -> str | None:
+    """The C++ compiler that the compiled backend would use, or None."""
+    return next((name for name in COMPILERS if shutil.which(name)), None)
+
+
+def make_backend(name: str) -> Backend:
+    """The backend of that name: ``compiled``, ``eager``, or ``auto`` (compiled where there is a C++ compiler).
+
+    Raises UserError for ``compiled`` on a machine without a C++ compiler.
+    """
+    if name == "auto":
+        name = "compiled" if compiler() else "eager"
+    if name == "eager":
+        return EagerBackend()
+    if name != "compiled":
+        raise UserError(f"backend: '{name}' is not allowed; allowed: auto, compiled, eager")
+    if not compiler():
+        raise UserError(
+            f"backend 'compiled' needs a C++ compiler and none of {', '.join(COMPILERS)} is on the PATH; "
+            "install one, or set backend to 'eager' (its results differ in the last bits, so it is another experiment)"
+        )
+    from slm.compiled import CompiledBackend  # the compiler's own imports are heavy and only needed here
+
+    return CompiledBackend()

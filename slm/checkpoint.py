@@ -1,0 +1,119 @@
+"""What survives a crash: files that appear whole or not at all, and the folder of a session in progress."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+FORMAT = 1
+"""Version of the checkpoints' layout; another version is not resumed."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def to_bytes(tree: Any) -> bytes:
+    """Nested plain data with arrays and tensors in torch's format; the same tree gives the same bytes.
+
+    Through a buffer, because ``torch.save(path)`` writes the file's name into the bytes.
+    """
+    buffer = io.BytesIO()
+    torch.save(_with_tensors(tree), buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> Any:
+    """Read what `to_bytes` made; arrays come back as arrays. Runs no code from the data.
+
+    Raises an exception (of one of many types) where the data is not such a tree.
+    """
+    return _with_arrays(torch.load(io.BytesIO(data), weights_only=True))
+
+
+def _with_tensors(tree: Any) -> Any:
+    if isinstance(tree, np.ndarray):
+        return {"__array__": torch.from_numpy(np.ascontiguousarray(tree))}
+    if isinstance(tree, dict):
+        return {key: _with_tensors(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_with_tensors(value) for value in tree]
+    if isinstance(tree, torch.Tensor):
+        return tree.detach().clone()
+    return tree
+
+
+def _with_arrays(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        if set(tree) == {"__array__"}:
+            return tree["__array__"].numpy()
+        return {key: _with_arrays(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_with_arrays(value) for value in tree]
+    return tree
+
+
+class CorruptCheckpoint(Exception):
+    """A checkpoint that can't be used, with the reason."""
+
+
+class CheckpointFile:
+    """The last two checkpoints of a session, each sealed with a digest and with what it belongs to."""
+
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+        """``identity`` must be equal in the checkpoint for it to be used: session hash, code fingerprint."""
+        self.latest, self.previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
+        self._identity = {"format": FORMAT, **identity}
+
+    def save(self, state: Any) -> None:
+        """Write a checkpoint; the one before it is kept."""
+        payload = to_bytes({"identity": self._identity, "state": state})
+        if self.latest.exists():
+            os.replace(self.latest, self.previous)
+        write_atomically(self.latest, hashlib.sha256(payload).digest() + payload)
+
+    def load(self, path: Path) -> Any:
+        """The state in a checkpoint. Raises CorruptCheckpoint where it is damaged or belongs to something else."""
+        data = path.read_bytes()
+        digest, payload = data[:32], data[32:]
+        if hashlib.sha256(payload).digest() != digest:
+            raise CorruptCheckpoint("it is damaged")
+        content = from_bytes(payload)
+        for key, value in self._identity.items():
+            found = content["identity"].get(key)
+            if found != value:
+                raise CorruptCheckpoint(f"its {key} is {found}, this session's is {value}")
+        return content["state"]
+
+    def candidates(self) -> list[Path]:
+        """The checkpoints there are, newest first."""
+        return [path for path in (self.latest, self.previous) if path.exists()]
+
+    def remove(self) -> None:
+        """Delete both."""
+        self.latest.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)

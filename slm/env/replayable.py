@@ -1,0 +1,51 @@
+"""An environment whose state can be saved and restored exactly, whatever it simulates.
+
+Pickling is no way to do it: Box2D and MuJoCo environments pickle without an error and without their state. What
+determines the state is the random generator at the start of the episode and the actions since; repeating them
+restores it bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+
+class ReplayableEpisode(gym.Wrapper):
+    """Remembers how the running episode came about."""
+
+    def __init__(self, env: gym.Env) -> None:
+        super().__init__(env)
+        self._generator_at_reset: dict[str, Any] | None = None
+        self._actions: list[Any] = []
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        if seed is not None:
+            # What gymnasium's reset does with a seed; done here so that the generator's state is known before it.
+            self.unwrapped.np_random = np.random.Generator(np.random.PCG64(seed))
+        self._generator_at_reset = self.unwrapped.np_random.bit_generator.state
+        self._actions = []
+        return self.env.reset(options=options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        self._actions.append(action)
+        return self.env.step(action)
+
+    def episode(self) -> dict[str, Any]:
+        """The running episode as plain data: generator state (JSON) and the actions as one array."""
+        return {
+            "generator": json.dumps(self._generator_at_reset),
+            "actions": np.array(self._actions) if self._actions else np.zeros(0, dtype=np.float32),
+        }
+
+    def restore(self, episode: dict[str, Any]) -> None:
+        """Bring the environment to where it was when `episode` was taken."""
+        generator = np.random.Generator(np.random.PCG64())
+        generator.bit_generator.state = json.loads(episode["generator"])
+        self.unwrapped.np_random = generator
+        self.reset()
+        for action in episode["actions"]:
+            self.step(action)

@@ -1,0 +1,103 @@
+"""Prioritised replay: transitions are drawn in proportion to a power of their last error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm.env import Step
+from slm.memory.replay import Replay
+
+FANOUT = 64
+
+
+class SumTree:
+    """Non-negative weights under a wide tree of sums, so that drawing and changing take a few array operations.
+
+    Each node is the sum of its 64 children, always recomputed from them: the tree is a pure function of its leaves,
+    and no rounding error builds up.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.levels: list[NDArray[np.float64]] = []
+        """Sums from the leaves up, each level as (nodes, 64) blocks of children; the last has one block."""
+        blocks = -(-size // FANOUT)
+        while True:
+            self.levels.append(np.zeros((blocks, FANOUT)))
+            if blocks == 1:
+                break
+            blocks = -(-blocks // FANOUT)
+
+    @property
+    def total(self) -> float:
+        return float(self.levels[-1].sum())
+
+    def __getitem__(self, leaves: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weights of the given leaves."""
+        return self.levels[0].reshape(-1)[leaves]
+
+    def __setitem__(self, leaves: NDArray[np.int64], weights: NDArray[Any] | float) -> None:
+        """Set the weights of the given leaves; of a leaf given twice the last weight counts."""
+        self.levels[0].reshape(-1)[leaves] = weights
+        for level, above in zip(self.levels, self.levels[1:], strict=False):
+            leaves = leaves // FANOUT
+            above.reshape(-1)[leaves] = level[leaves].sum(axis=1)
+
+    def find(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The leaf in whose interval of the cumulative weights each point of [0, total) lies."""
+        nodes = np.zeros(len(points), np.int64)
+        for level in reversed(self.levels):
+            children = level[nodes]
+            cumulative = children.cumsum(axis=1)
+            # The last child with weight takes what rounding leaves over.
+            last = FANOUT - 1 - (children[:, ::-1] > 0).argmax(axis=1)
+            branch = np.minimum((cumulative <= points[:, None]).sum(axis=1), last)
+            rows = np.arange(len(points))
+            points = points - (cumulative[rows, branch] - children[rows, branch])
+            nodes = nodes * FANOUT + branch
+        return nodes
+
+
+class PrioritizedReplay(Replay):
+    """Proportional prioritisation (Schaul et al. 2016, arXiv:1511.05952, section 3.3): p = (|δ| + ε)^α.
+
+    New transitions enter with the highest priority so far, so that each is likely to be seen.
+    """
+
+    def __init__(self, *args: Any, alpha: float, epsilon: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.alpha, self.epsilon = alpha, epsilon
+        self._tree = SumTree(self.max_size)
+        self._highest = 1.0
+
+    def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
+        places = np.arange(self.seen, self.seen + len(actions)) % self.max_size
+        super().add(observations, actions, step)
+        self._tree[places] = self._highest
+
+    def sample(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Places (batch_size,) drawn independently in proportion to their priorities."""
+        places = self._tree.find(rng.random(self.batch_size) * self._tree.total)
+        return self._with_newest(places)
+
+    def importance_weights(self, places: NDArray[np.int64], beta: float) -> NDArray[np.float32]:
+        """w_i = (N P(i))^−β, divided by the largest of the batch (section 3.4)."""
+        weights = (self.size * self._tree[places] / self._tree.total) ** -beta
+        return (weights / weights.max()).astype(np.float32)
+
+    def update_priorities(self, places: NDArray[np.int64], errors: NDArray[Any]) -> None:
+        """Set the priorities of the sampled transitions from their absolute errors (batch_size,)."""
+        priorities = (np.abs(errors).astype(np.float64) + self.epsilon) ** self.alpha
+        self._tree[places] = priorities
+        self._highest = max(self._highest, float(priorities.max()))
+
+    def state(self) -> dict[str, Any]:
+        priorities = self._tree[np.arange(self.size)]
+        return {**super().state(), "priorities": priorities, "highest": self._highest}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._tree[np.arange(self.size)] = state["priorities"]
+        self._highest = state["highest"]

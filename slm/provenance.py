@@ -1,0 +1,65 @@
+"""What made an artifact: code, versions, processor. Read once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import slm
+
+PACKAGE = Path(slm.__file__).parent
+# Rooms that only read finished results: a change there can't change a session's bytes.
+READERS = ("analysis", "report", "cli.py", "plan.py", "__main__.py")
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hex digest of the source that decides a session's bytes: all of the package but its readers."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        if relative.parts[0] not in READERS:
+            digest.update(f"{relative.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@cache
+def processor() -> str:
+    """The processor's model name, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def versions() -> dict[str, str | bool | None]:
+    """Versions of everything that a session's bytes depend on; None for what isn't installed or not known."""
+    found: dict[str, str | bool | None] = {"python": platform.python_version(), "slm": slm.__version__}
+    for package in ("torch", "numpy", "gymnasium", "mujoco", "ale_py"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    commit = _git("rev-parse", "HEAD")
+    found["git_commit"] = commit
+    found["git_dirty"] = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return found
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command in the package's checkout, or None where there is none."""
+    if not (PACKAGE.parent / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,239 @@
+"""The session: one agent, one seed, from the first frame to the last.
+
+Everything that a session knows between two steps is one value, `SessionState`. The loop is the same for all
+algorithms: act, step, remember, maybe learn, maybe record. A checkpoint is that value written down, a resumed session
+is that value read back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from slm.algorithms import Algorithm, Clock, Spaces, make_algorithm
+from slm.algorithms.base import Memory, Metrics
+from slm.backend import Agent, Backend
+from slm.env import World, make_world
+from slm.evaluation import Evaluator
+from slm.records import MovingAverage, Table
+from slm.spec import Spec
+from slm.streams import Streams, make_streams
+
+log = logging.getLogger(__name__)
+
+COMMON_COLUMNS = ("frame", "total_reward", "total_reward_ma", "episodes", "opt_step", "loss", "lr")
+PROGRESS_INTERVAL = 10.0
+"""Seconds between two lines of progress in the log."""
+
+
+@dataclass
+class Best:
+    """The agent at the log checkpoint with the highest score so far; the earlier one at a tie."""
+
+    score: float = float("-inf")
+    frame: int = 0
+    agent: Agent = field(default_factory=dict)
+    normaliser: dict[str, Any] | None = None
+
+
+@dataclass
+class SessionState:
+    """All that a session knows between two steps."""
+
+    clock: Clock
+    agent: Agent
+    memory: Memory
+    world: World
+    streams: Streams
+    observations: NDArray[Any]
+    """To act on next, (N, …)."""
+    metrics: Metrics
+    """Of the last training."""
+    train_average: MovingAverage
+    eval_average: MovingAverage
+    best: Best
+    seconds: float = 0.0
+    """Wall time spent so far, over all runs of the session. The one entry that isn't a function of spec and seed."""
+
+    def tree(self) -> dict[str, Any]:
+        """The state as nested plain data."""
+        return {
+            "clock": vars(self.clock).copy(),
+            "agent": dict(self.agent),
+            "memory": self.memory.state(),
+            "world": self.world.state(),
+            "streams": self.streams.state(),
+            "observations": self.observations,
+            "metrics": dict(self.metrics),
+            "train_average": self.train_average.state(),
+            "eval_average": self.eval_average.state(),
+            "best": vars(self.best).copy(),
+            "seconds": self.seconds,
+        }
+
+    def restore(self, tree: dict[str, Any]) -> None:
+        """Take on a state made by `tree`; the agent's buffers stay where they are."""
+        self.clock = Clock(**tree["clock"])
+        for name, buffer in self.agent.items():
+            buffer.copy_(tree["agent"][name])
+        self.memory.restore(tree["memory"])
+        self.world.restore(tree["world"])
+        self.streams.restore(tree["streams"])
+        self.observations = tree["observations"]
+        self.metrics = tree["metrics"]
+        self.train_average.restore(tree["train_average"])
+        self.eval_average.restore(tree["eval_average"])
+        self.best = Best(**tree["best"])
+        self.seconds = tree["seconds"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables that a session writes."""
+
+    train: Table
+    eval: Table
+    timing: Table
+
+    def all(self) -> tuple[Table, Table, Table]:
+        return self.train, self.eval, self.timing
+
+
+class Session:
+    """Runs one session of a trial."""
+
+    def __init__(self, spec: Spec, trial: int, session: int, backend: Backend) -> None:
+        gamma = getattr(spec.agent.algorithm, "gamma", 0.99)
+        world = make_world(spec.env, gamma)
+        streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
+        self.spec = spec
+        self.algorithm: Algorithm = make_algorithm(
+            spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs)
+        )
+        agent = self.algorithm.init(streams.init_seed)
+        self.algorithm.bind(agent, backend)
+        self.state = SessionState(
+            Clock(), agent, self.algorithm.make_memory(), world, streams, world.reset(streams.env_seeds),
+            dict.fromkeys(self.algorithm.METRICS, float("nan")), MovingAverage(), MovingAverage(), Best(),
+        )  # fmt: skip
+        episodes = int(spec.meta.rigorous_eval or 0)
+        self._evaluator = Evaluator(spec.env, episodes, gamma) if episodes else None
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of train.csv."""
+        own = [*self.algorithm.METRICS, *self.algorithm.scheduled(0)]
+        return [*COMMON_COLUMNS, *(name for name in own if name not in COMMON_COLUMNS)]
+
+    def run(self, tables: Tables, between_steps: Callable[[], None]) -> None:
+        """Train until ``env.max_frame``; ``between_steps`` is called after each step.
+
+        Raises Diverged where the loss is no longer finite.
+        """
+        state, algorithm, meta = self.state, self.algorithm, self.spec.meta
+        num_envs, max_frame = self.spec.env.num_envs, self.spec.env.max_frame
+        progress = Progress(state.clock.frame, max_frame)
+        while state.clock.frame < max_frame:
+            started = time.perf_counter()
+            before = state.clock.frame
+            actions = algorithm.act(state.observations, before, state.streams.policy)
+            step = state.world.step(actions)
+            state.memory.add(state.observations, actions, step)
+            state.observations = step.observations
+            frame = state.clock.frame = before + num_envs
+            metrics = algorithm.train(state.memory, state.clock, state.streams.replay)
+            if metrics is not None:
+                state.metrics = metrics
+            last = frame >= max_frame
+            if last or reaches(meta.log_frequency, before, frame):
+                self._log(tables)
+                progress.report(frame, state.world.statistics.total_reward)
+            if last or reaches(meta.eval_frequency, before, frame):
+                self._evaluate(tables)
+            state.seconds += time.perf_counter() - started
+            between_steps()
+
+    def _log(self, tables: Tables) -> None:
+        """A log checkpoint: a row of train.csv and timing.csv, and the best agent so far."""
+        state = self.state
+        frame, total_reward = state.clock.frame, state.world.statistics.total_reward
+        average = state.train_average.add(total_reward)
+        tables.train.append(self._row(total_reward, average))
+        seconds = max(state.seconds, 1e-9)
+        tables.timing.append({"frame": frame, "fps": frame / seconds, "wall_t": seconds})
+        if average > state.best.score:
+            agent = {name: buffer.clone() for name, buffer in state.agent.items() if name in self.algorithm.networks}
+            state.best = Best(average, frame, agent, state.world.normaliser())
+
+    def _evaluate(self, tables: Tables) -> None:
+        """An eval checkpoint: a row of eval.csv, from evaluation episodes or inferred from training."""
+        state = self.state
+        if self._evaluator is None:
+            total_reward, source = state.world.statistics.total_reward, "train"
+        else:
+            total_reward = self._evaluator.total_reward(self.algorithm, state.world, state.streams, state.clock.frame)
+            source = "eval"
+        average = state.eval_average.add(total_reward)
+        tables.eval.append({**self._row(total_reward, average), "source": source})
+
+    def _row(self, total_reward: float, average: float) -> dict[str, Any]:
+        state, frame = self.state, self.state.clock.frame
+        return {
+            "frame": frame,
+            "total_reward": total_reward,
+            "total_reward_ma": average,
+            "episodes": state.world.statistics.episodes,
+            "opt_step": state.clock.opt_step,
+            "lr": self.algorithm.learning_rate(frame),
+            **state.metrics,
+            **self.algorithm.scheduled(frame),
+        }
+
+    def model(self, agent: Agent, frame: int, normaliser: dict[str, Any] | None) -> dict[str, Any]:
+        """What model.pt and best.pt hold: named parameters of each network, and what acting with them needs."""
+        named: dict[str, dict[str, Tensor]] = {
+            name: {key: view.clone() for key, view in network.views(agent[name]).items()}
+            for name, network in self.algorithm.networks.items()
+        }
+        return {"networks": named, "frame": frame, "normaliser": normaliser}
+
+
+def reaches(frequency: int, before: int, frame: int) -> bool:
+    """Whether a multiple of ``frequency`` lies in (before, frame]."""
+    return frame // frequency > before // frequency
+
+
+class Progress:
+    """Lines in the log while a session trains: frames, frames per second, score, time left."""
+
+    def __init__(self, frame: int, max_frame: int) -> None:
+        self._max_frame = max_frame
+        self._last_time, self._last_frame = time.monotonic(), frame
+
+    def report(self, frame: int, score: float) -> None:
+        """Write a line if the last one is long enough ago, and at the end."""
+        now = time.monotonic()
+        elapsed = now - self._last_time
+        if elapsed < PROGRESS_INTERVAL and frame < self._max_frame:
+            return
+        fps = (frame - self._last_frame) / max(elapsed, 1e-9)
+        left = max(self._max_frame - frame, 0) / max(fps, 1e-9)
+        log.info(
+            "frame %d of %d (%.0f%%), %.0f frames/s, score %.2f, %s left",
+            frame, self._max_frame, 100 * frame / self._max_frame, fps, score, duration(left),
+        )  # fmt: skip
+        self._last_time, self._last_frame = now, frame
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

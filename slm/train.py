@@ -1,0 +1,221 @@
+"""Training one session so that nothing is lost: its folder in progress, resuming, and publishing its artifacts.
+
+A session works in ``<inprogress>/<session hash>/``, out of reach of whoever cleans up outputs, and copies its
+artifacts to their place only when it is done. What is left in the folder at the end allows them to be published again
+without training.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import numpy as np
+
+from slm.algorithms import Diverged as Diverged
+from slm.analysis.metrics import session_metrics
+from slm.backend import Backend
+from slm.checkpoint import CheckpointFile, CorruptCheckpoint, to_bytes, write_atomically
+from slm.errors import UserError
+from slm.provenance import code_fingerprint, processor, versions
+from slm.records import Table
+from slm.session import Session, Tables
+from slm.spec import Spec
+
+log = logging.getLogger(__name__)
+
+ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json")
+"""What a finished session leaves; session.json comes last."""
+
+TIMING_COLUMNS = ("frame", "fps", "wall_t")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One session to train, and where."""
+
+    spec: Spec
+    trial: int
+    session: int
+    hash: str
+    """The session's hash: names its folder in progress."""
+    out: Path
+    inprogress: Path
+    checkpoint_interval: float
+    """Seconds between running checkpoints."""
+
+    @property
+    def folder(self) -> Path:
+        return self.inprogress / self.hash
+
+
+class Interrupted(Exception):
+    """The process was asked to stop; the session was saved first."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
+
+
+def train(job: Job, backend: Backend) -> None:
+    """Train a session to its end, from wherever an earlier run left it, and publish its artifacts.
+
+    Raises UserError where another process is training the same session, Interrupted after SIGTERM or SIGINT.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(job.folder / "lock", timeout=0):
+            if not _is_finished(job):
+                _run(job, backend)
+            else:
+                log.info("the session is finished already: publishing its artifacts again")
+            _publish(job)
+    except Timeout as error:
+        raise UserError(f"another process is training this session (it holds {job.folder / 'lock'})") from error
+
+
+def _run(job: Job, backend: Backend) -> None:
+    session = Session(job.spec, job.trial, job.session, backend)
+    tables = Tables(
+        Table(job.folder / "train.csv", session.columns),
+        Table(job.folder / "eval.csv", [*session.columns, "source"]),
+        Table(job.folder / "timing.csv", TIMING_COLUMNS),
+    )
+    identity = {"session hash": job.hash, "code fingerprint": code_fingerprint()}
+    checkpoints = CheckpointFile(job.folder, identity)
+    if not _resume(session, tables, checkpoints):
+        for table in tables.all():
+            table.start()
+    with _signals() as received:
+        saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
+        session.run(tables, saver)
+    for table in tables.all():
+        table.sync()
+        table.close()
+    _finish(job, session, backend)
+    checkpoints.remove()
+
+
+def _resume(session: Session, tables: Tables, checkpoints: CheckpointFile) -> bool:
+    """Take on the newest usable checkpoint. Returns whether there was one."""
+    for path in checkpoints.candidates():
+        try:
+            content = checkpoints.load(path)
+            for table, length in zip(tables.all(), content["lengths"], strict=True):
+                table.resume(length)
+            session.state.restore(content["state"])
+        except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
+            reason = str(error) if isinstance(error, CorruptCheckpoint) else f"{type(error).__name__}: {error}"
+            log.warning("the checkpoint %s can't be used: %s", path, reason)
+            continue
+        log.info("resumed at frame %d", session.state.clock.frame)
+        return True
+    return False
+
+
+class _Saver:
+    """Called between steps: saves on a wall-clock interval and on signals."""
+
+    def __init__(
+        self, session: Session, tables: Tables, checkpoints: CheckpointFile, interval: float, received: list[int]
+    ) -> None:
+        self._session, self._tables, self._checkpoints = session, tables, checkpoints
+        self._interval, self._received = interval, received
+        self._next = time.monotonic() + interval
+
+    def __call__(self) -> None:
+        if not self._received and time.monotonic() < self._next:
+            return
+        lengths = [table.sync() for table in self._tables.all()]
+        self._checkpoints.save({"lengths": lengths, "state": self._session.state.tree()})
+        self._next = time.monotonic() + self._interval
+        while self._received:
+            number = self._received.pop(0)
+            log.info("%s: saved at frame %d", signal.Signals(number).name, self._session.state.clock.frame)
+            if number in (signal.SIGTERM, signal.SIGINT):
+                raise Interrupted(number)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM, SIGINT and SIGUSR1 (sent before a time limit) in a list instead of dying of them."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(job: Job, session: Session, backend: Backend) -> None:
+    """Write the session's models and summary to its folder; the summary last, since it says that all is there."""
+    state = session.state
+    final = session.model(state.agent, state.clock.frame, state.world.normaliser())
+    # Without a finished episode there is no score, and the last agent is as good as any.
+    best = session.model(state.best.agent, state.best.frame, state.best.normaliser) if state.best.agent else final
+    write_atomically(job.folder / "model.pt", to_bytes(final))
+    write_atomically(job.folder / "best.pt", to_bytes(best))
+    summary = _summary(job, session, backend)
+    write_atomically(job.folder / "session.json", (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def _summary(job: Job, session: Session, backend: Backend) -> dict[str, Any]:
+    """The content of session.json."""
+    state = session.state
+    rows = np.genfromtxt(job.folder / "train.csv", delimiter=",", names=True, ndmin=1)
+    metrics = session_metrics(rows["frame"], rows["total_reward"], rows["opt_step"])
+    return {
+        "spec_name": job.spec.name,
+        "spec_hash": job.hash,
+        "trial": job.trial,
+        "session": job.session,
+        "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
+        "backend": backend.name,
+        "device": "cpu",
+        "state": "finished",
+        "frames": state.clock.frame,
+        "episodes": state.world.statistics.episodes,
+        "opt_step": state.clock.opt_step,
+        "wall_time_s": round(state.seconds, 3),
+        "fps": round(state.clock.frame / max(state.seconds, 1e-9), 1),
+        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+        "versions": versions(),
+        "code_fingerprint": code_fingerprint(),
+        "processor": processor(),
+    }
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether the folder holds a finished session made by this code."""
+    try:
+        summary = json.loads((job.folder / "session.json").read_text())
+    except (OSError, ValueError):
+        return False
+    if summary.get("code_fingerprint") != code_fingerprint():
+        log.warning("the finished session in %s was made by other code: training it again", job.folder)
+        (job.folder / "session.json").unlink()
+        return False
+    return all((job.folder / name).exists() for name in ARTIFACTS)
+
+
+def _publish(job: Job) -> None:
+    """Copy the artifacts to where they belong."""
+    for name in ARTIFACTS:
+        write_atomically(job.out / name, (job.folder / name).read_bytes())

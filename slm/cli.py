@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -205,11 +204,9 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _backend(name: str, threads: int):  # type: ignore[no-untyped-def]  # naming its type would import torch
-    import torch
+    from slm.backend import configure_process, make_backend
 
-    from slm.backend import make_backend
-
-    torch.set_num_threads(threads)
+    configure_process(threads)
     return make_backend(name)
 
 
@@ -240,10 +237,9 @@ def _aggregate_experiment(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace) -> int:
-    from slm.report.table import write_table
+    from slm.report.suite import write_table
 
     write_table(options.sheet, options.out)
-    print(json.dumps(str(options.out / "table.md")))
     return 0
 
 

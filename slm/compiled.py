@@ -19,6 +19,7 @@ import os
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -176,7 +177,8 @@ def _compile(graph: torch.fx.GraphModule, arguments: list[Tensor], library: Path
 
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         package = str(Path(scratch) / library.name)
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations inside torch itself
             exported = torch.export.export(graph, tuple(arguments), strict=False)
         # Inductor's own working files must not be shared with other processes or survive this one.
         before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")

@@ -140,10 +140,18 @@ class Algorithm(ABC):
         return agent
 
     def descend(
-        self, agent: Agent, inputs: Inputs, loss: Callable[[dict[str, Parameters]], tuple[Tensor, dict[str, Tensor]]]
+        self,
+        agent: Agent,
+        inputs: Inputs,
+        loss: Callable[[dict[str, Parameters]], tuple[Tensor, dict[str, Tensor]]],
+        names: Sequence[str] | None = None,
     ) -> tuple[Agent, dict[str, Tensor]]:
-        """One optimizer step of every network along the gradient of ``loss``. Returns the new agent and metrics."""
-        slopes, metrics = gradients(loss, self.networks, agent)
+        """One optimizer step of the named networks (default: all) along the gradient of ``loss``.
+
+        Returns the new agent and the loss function's metrics.
+        """
+        networks = self.networks if names is None else {name: self.networks[name] for name in names}
+        slopes, metrics = gradients(loss, networks, agent)
         new = dict(agent)
         for name, slope in slopes.items():
             if self._net_specs[name].clip_grad_val is not None:

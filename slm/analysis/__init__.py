@@ -1,0 +1,1 @@
+"""What the sessions add up to: metrics of one session, statistics across sessions, ranking across trials."""

@@ -1,0 +1,89 @@
+"""HTML: a suite's table, alone on a page or beside its figure. No page asks the network for anything."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+from great_tables import GT, loc, style
+
+from slm.report.style import GRID, INK, MUTED, PAPER
+from slm.report.table import best_rows, display_table
+
+# The figure's fixed colours become the page's, so that it follows the reader's light or dark mode.
+PAGE_COLOURS = {INK: "var(--ink)", PAPER: "var(--paper)", GRID: "var(--grid)", MUTED: "var(--muted)"}
+STYLE = f"""
+:root {{ color-scheme: light dark; --ink: {INK}; --paper: {PAPER}; --grid: {GRID}; --muted: {MUTED}; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e6e9ef; --paper: #14171d; --grid: #343a46; --muted: #9aa3b5; }}
+}}
+body {{ margin: 0 auto; max-width: 92rem; padding: 1rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, sans-serif; }}
+h1, h2 {{ line-height: 1.2; }}
+section {{ margin-block: 2.5rem; }}
+p, nav {{ max-width: 48rem; }}
+nav a {{ margin-right: 1rem; color: inherit; }}
+.scroll {{ overflow-x: auto; }}
+.scroll .gt_table {{ margin: 0 !important; font-size: .85rem !important; }}
+/* The table's own colours are fixed and more specific than any class. */
+.scroll .gt_table, .scroll .gt_table * {{ background: var(--paper) !important; border-color: var(--grid) !important;
+  color: var(--ink) !important; }}
+.scroll .gt_table .gt_group_heading {{ font-weight: 600 !important; padding-top: 1rem !important; }}
+.scroll .gt_table .gt_col_heading {{ color: var(--muted) !important; }}
+.scroll .gt_table :is(th, td) {{ white-space: nowrap; }}
+.scroll .gt_table :is(th, td):first-child:not(.gt_group_heading) {{ position: sticky; left: 0; }}
+figure {{ margin: 1.5rem 0 0; }}
+figure svg {{ display: block; }}
+figcaption {{ color: var(--muted); font-size: .875rem; max-width: 48rem; }}
+"""
+LEGEND = """
+<p>Score: mean over sessions (random seeds) of the moving average of the return over the last 100 checkpoints, where
+the return is the mean of the last 100 episodes. CI: 95% bootstrap interval of that mean over sessions. IQM:
+interquartile mean. Bold: best score on the environment.</p>
+<p>Status: ✅ target reached, ⚠️ over 80% of the way from a random agent to the target, ❌ not. Verdict: <b>below</b>,
+<b>above</b>: the whole interval lies below, or above, the published score; <b>reproduced</b>: it contains the published
+score; <b>undecided</b>: it is too wide to tell, or there is none; <b>not run</b>: no session has finished.</p>
+"""
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML page with the house style."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def table_fragment(suite: str, table: pd.DataFrame) -> str:
+    """The table as an HTML fragment, grouped by environment, the best scores in bold; it scrolls on a small screen."""
+    shown = display_table(table).drop(columns=[] if table["note"].any() else ["note"])
+    texts = [name for name in ("algorithm", "verdict", "experiment", "note") if name in shown]
+    rendered = (
+        GT(shown, groupname_col="environment", id=f"table-{suite}")
+        .cols_align("right")
+        .cols_align("left", columns=texts)
+        .cols_align("center", columns="status")
+        .tab_style(style.text(weight="bold"), loc.body(columns="score", rows=best_rows(table)))
+    )
+    return f'<div class="scroll">{rendered.as_raw_html()}</div>'
+
+
+def figure_fragment(suite: str, svg: str) -> str:
+    """An SVG to stand in an HTML page: without prolog and metadata, its ids made unique by the suite's name."""
+    drawing = svg[svg.index("<svg") :]
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawing)
+    drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{suite}-", drawing)
+    for colour, variable in PAGE_COLOURS.items():
+        drawing = drawing.replace(colour, variable)
+    return drawing

@@ -1,0 +1,166 @@
+"""The benchmark table of one suite: one row per experiment, beside the target and the published score."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from slm.analysis.statistics import status, verdict
+from slm.errors import UserError
+
+# Columns of table.csv in their order, with their types.
+COLUMNS = {
+    "env": "str",
+    "algorithm": "str",
+    "experiment": "str",
+    "score": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+    "iqm": "float64",
+    "min": "float64",
+    "max": "float64",
+    "sessions": "Int64",
+    "sessions_asked": "Int64",
+    "frames": "Int64",
+    "wall_time_s": "float64",
+    "target": "float64",
+    "status": "str",
+    "published": "float64",
+    "difference": "float64",
+    "verdict": "str",
+    "note": "str",
+}
+FROM_TRIAL = ("score", "ci_low", "ci_high", "iqm", "min", "max", "sessions", "frames", "wall_time_s")
+UNKNOWN = "—"
+
+
+def benchmark_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table of a suite, in the order of `rows`.
+
+    A row has experiment, env, algorithm, target, published, sessions_asked and trial_json; target and published may
+    be None, and trial_json is None where nothing was run. `difference` is score - published. `note` says what makes a
+    row less than it seems: missing sessions, sessions without a score, code that changed between its sessions.
+    Raises UserError for a trial.json that can't be read.
+    """
+    return pd.DataFrame([_row(row) for row in rows], columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table.csv; texts that are empty stay empty texts."""
+    texts = {name: "" for name, kind in COLUMNS.items() if kind == "str"}
+    return pd.read_csv(path, dtype=COLUMNS).fillna(texts)
+
+
+def display_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as a reader sees it: rounded texts, the interval and the range one column each, column headings."""
+
+    def column(name: str) -> list[str]:
+        return [_number(value) for value in table[name]]
+
+    def span(low: str, high: str) -> list[str]:
+        pairs = zip(column(low), column(high), strict=True)
+        return [f"{a} to {b}" if UNKNOWN not in (a, b) else UNKNOWN for a, b in pairs]
+
+    sessions = zip(table["sessions"], table["sessions_asked"], strict=True)
+    return pd.DataFrame(
+        {
+            "environment": table["env"],
+            "algorithm": table["algorithm"],
+            "score": column("score"),
+            "95% CI": span("ci_low", "ci_high"),
+            "IQM": column("iqm"),
+            "min to max": span("min", "max"),
+            "sessions": [f"{scored}/{asked}" for scored, asked in sessions],
+            "frames": [_frames(value) for value in table["frames"]],
+            "wall time": [_duration(value) for value in table["wall_time_s"]],
+            "target": column("target"),
+            "status": table["status"],
+            "published": column("published"),
+            "difference": [_number(value, "+") for value in table["difference"]],
+            "verdict": table["verdict"],
+            "experiment": table["experiment"],
+            "note": table["note"],
+        }
+    )
+
+
+def best_rows(table: pd.DataFrame) -> list[int]:
+    """Positions of the rows with the best score on their environment, all of them at a tie."""
+    best = table.groupby("env")["score"].transform("max")
+    return [i for i, (score, top) in enumerate(zip(table["score"], best, strict=True)) if score == top]
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """The table in Markdown, the best score per environment in bold."""
+    shown = display_table(table)
+    best = best_rows(table)
+    shown["score"] = [f"**{score}**" if i in best else score for i, score in enumerate(shown["score"])]
+    texts = ("environment", "algorithm", "status", "verdict", "experiment", "note")
+    lines = [list(shown.columns), [":---" if name in texts else "---:" for name in shown.columns]]
+    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in shown.itertuples(index=False)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table; numbers that aren't known are None."""
+    trial = _read_trial(row["trial_json"])
+    ran = trial is not None and len(trial["missing"]) < trial["sessions_asked"]
+    numbers: dict[str, Any] = dict.fromkeys(FROM_TRIAL)
+    if trial is not None and ran:
+        numbers = {name: trial[name] for name in FROM_TRIAL}
+    score, low, high = (math.nan if numbers[name] is None else numbers[name] for name in ("score", "ci_low", "ci_high"))
+    random_mean = None if trial is None else trial["random_mean"]
+    published = row["published"]
+    return {
+        **numbers,
+        **{name: row[name] for name in ("env", "algorithm", "experiment", "sessions_asked", "target", "published")},
+        "sessions": numbers["sessions"] or 0,
+        "status": status(score, row["target"], random_mean),
+        "difference": None if published is None else score - published,
+        "verdict": verdict(score if ran else None, low, high, published, random_mean),
+        "note": "" if trial is None else _note(trial),
+    }
+
+
+def _read_trial(path: str | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        trial: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"trial {path} is missing or unreadable: {error}") from error
+    return trial
+
+
+def _note(trial: dict[str, Any]) -> str:
+    notes = []
+    if trial["missing"]:
+        notes.append(f"missing: session {', '.join(map(str, trial['missing']))}")
+    if trial["nan_sessions"]:
+        notes.append(f"no score: session {', '.join(map(str, trial['nan_sessions']))}")
+    if len(trial["code_fingerprints"]) > 1:
+        notes.append("mixed code")
+    return "; ".join(notes)
+
+
+def _number(value: float, sign: str = "") -> str:
+    """Two decimals below 1,000, none above, where they would only be noise."""
+    if pd.isna(value):
+        return UNKNOWN
+    return f"{value:{sign},.0f}" if abs(value) >= 1_000 else f"{value:{sign}.2f}"
+
+
+def _frames(value: int) -> str:
+    return UNKNOWN if pd.isna(value) else f"{value:,}"
+
+
+def _duration(seconds: float) -> str:
+    """h:mm:ss."""
+    if pd.isna(seconds):
+        return UNKNOWN
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

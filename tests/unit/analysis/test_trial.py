@@ -1,0 +1,200 @@
+import json
+import logging
+import math
+
+import pandas as pd
+import pytest
+
+from slm.analysis.metrics import consistency, total_reward_ma
+from slm.analysis.statistics import summarise
+from slm.analysis.trial import aggregate_trial, write_trial
+from slm.errors import UserError
+
+NAN = float("nan")
+REWARDS = ([10.0, 20.0, 60.0], [20.0, 40.0, 90.0], [NAN, 10.0, 50.0], [0.0, 30.0, 120.0])
+
+
+def test_scores_and_their_statistics(make_trial):
+    trial = make_trial(*REWARDS)
+    result, _ = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+    scores = [30.0, 50.0, 30.0, 50.0]
+    summary = summarise(scores)
+    assert result["session_scores"] == scores
+    assert (result["score"], result["iqm"], result["min"], result["max"]) == (40.0, 40.0, 30.0, 50.0)
+    assert (result["ci_low"], result["ci_high"]) == (summary.ci_low, summary.ci_high)
+    assert (result["sessions"], result["sessions_asked"], result["missing"]) == (4, 4, [])
+    assert (result["frames"], result["opt_step"], result["wall_time_s"]) == (300, 30.0, 11.5)
+    assert result["metrics"]["strength"] == pytest.approx((30 + 50 + 30 + 50) / 4)
+    assert result["metrics"]["max_strength"] == pytest.approx((60 + 90 + 50 + 120) / 4)
+    assert result["metrics"]["consistency"] == consistency(REWARDS)
+    assert (result["experiment"], result["trial"], result["spec_name"]) == ("hand", 0, "ppo_hand")
+    assert (result["env"], result["algorithm"], result["backend"]) == ("CartPole-v1", "PPO", "eager")
+    assert (result["code_fingerprints"], result["git_commits"]) == (["f00d"], ["c0ffee"])
+
+
+def test_a_score_is_the_moving_average_of_the_training_curve(make_trial):
+    rewards = [float(i % 17) for i in range(130)]
+    trial = make_trial(rewards)
+    result, curve = aggregate_trial(trial.spec, trial.sessions(1), 1, allow_incomplete=False)
+    train = pd.read_csv(trial.session(0) / "train.csv")
+    assert result["session_scores"] == [train["total_reward_ma"].iloc[-1]]
+    assert result["session_scores"] == [total_reward_ma(train["total_reward"])]
+    assert curve["total_reward_ma_session0"].iloc[-1] == result["score"]
+
+
+def test_one_session_has_a_score_without_an_interval(make_trial):
+    trial = make_trial(REWARDS[0])
+    result, curve = aggregate_trial(trial.spec, trial.sessions(1), 1, allow_incomplete=False)
+    assert result["score"] == 30.0
+    assert math.isnan(result["ci_low"])
+    assert result["metrics"]["consistency"] == 1.0
+    assert curve["return_mean"].tolist() == REWARDS[0]
+    assert curve["return_ci_low"].isna().all()
+
+
+def test_curve_has_the_mean_over_sessions_that_have_a_return(make_trial):
+    trial = make_trial(*REWARDS)
+    _, curve = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+    assert curve.columns[:5].tolist() == ["frame", "sessions", "return_mean", "return_ci_low", "return_ci_high"]
+    assert curve["frame"].tolist() == [100, 200, 300]
+    assert curve["sessions"].tolist() == [3, 4, 4]
+    assert curve["return_mean"].tolist() == [10.0, 25.0, 80.0]
+    assert curve["return_session1"].tolist() == REWARDS[1]
+    assert curve["total_reward_ma_mean"].iloc[-1] == 40.0
+    assert (curve["return_ci_low"] < curve["return_mean"]).all()
+    assert (curve["return_mean"] < curve["return_ci_high"]).all()
+
+
+def test_a_session_without_a_score_is_null_and_not_zero(make_trial):
+    trial = make_trial([10.0, 20.0], [NAN, NAN], [30.0, 40.0])
+    write_trial(trial.spec, trial.sessions(3), 3, trial.folder, allow_incomplete=False)
+    result = json.loads((trial.folder / "trial.json").read_text())
+    assert result["session_scores"] == [15.0, None, 35.0]
+    assert (result["score"], result["sessions"], result["missing"], result["nan_sessions"]) == (25.0, 2, [], [1])
+    curve = pd.read_csv(trial.folder / "curve.csv")
+    assert curve["return_session1"].isna().all()
+    assert curve["sessions"].tolist() == [2, 2]
+
+
+def test_a_missing_session_is_an_error_that_names_it(make_trial):
+    trial = make_trial(*REWARDS[:2])
+    with pytest.raises(UserError, match="session2 is missing"):
+        aggregate_trial(trial.spec, trial.sessions(3), 3, allow_incomplete=False)
+    with pytest.raises(UserError, match="session 2 is missing"):
+        aggregate_trial(trial.spec, trial.sessions(2), 3, allow_incomplete=False)
+
+
+def test_a_missing_session_can_be_counted(make_trial, caplog):
+    trial = make_trial(*REWARDS)
+    (trial.session(2) / "session.json").unlink()
+    with caplog.at_level(logging.WARNING):
+        result, curve = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=True)
+    assert (result["sessions"], result["sessions_asked"], result["missing"]) == (3, 4, [2])
+    assert result["session_scores"] == [30.0, 50.0, None, 50.0]
+    assert result["score"] == pytest.approx(130 / 3)
+    assert "return_session2" not in curve
+    assert "session2" in caplog.text
+
+
+def test_no_session_at_all_leaves_every_number_empty(make_trial):
+    trial = make_trial()
+    write_trial(trial.spec, trial.sessions(2), 2, trial.folder, allow_incomplete=True)
+    result = json.loads((trial.folder / "trial.json").read_text())
+    assert (result["sessions"], result["missing"], result["score"], result["ci_low"]) == (0, [0, 1], None, None)
+    assert pd.read_csv(trial.folder / "curve.csv").empty
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("session.json", '{"spec_hash": "ha', "session1 is missing or unreadable"),
+        ("session.json", "[]", "session.json lacks spec_hash"),
+        ("train.csv", "", "session1 is missing or unreadable"),
+        ("train.csv", "frame,total_reward\n1,2\n", "train.csv lacks total_reward_ma"),
+        ("eval.csv", "frame,total_reward,total_reward_ma\n1,2,2\n", "eval.csv lacks source"),
+        ("train.csv", "frame,total_reward,total_reward_ma\n", "train.csv lacks rows"),
+        ("train.csv", "frame,total_reward,total_reward_ma\n300,90,49.5\n", "50.0 in session.json and 49.5 in the last"),
+    ],
+)
+def test_an_unreadable_session_is_an_error_that_says_why(make_trial, file, content, message):
+    trial = make_trial(*REWARDS)
+    (trial.session(1) / file).write_text(content)
+    with pytest.raises(UserError, match=message):
+        aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+    result, _ = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=True)
+    assert result["missing"] == [1]
+
+
+def test_an_interrupted_session_is_not_a_finished_one(make_trial):
+    trial = make_trial(*REWARDS)
+    trial.change_record(3, state="interrupted")
+    with pytest.raises(UserError, match="session3 has not finished: its state is 'interrupted'"):
+        aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+
+
+@pytest.mark.parametrize("allow_incomplete", [False, True])
+def test_a_session_of_another_spec_is_always_an_error(make_trial, allow_incomplete):
+    trial = make_trial(*REWARDS)
+    trial.change_record(2, spec_hash="stale")
+    with pytest.raises(UserError, match=r"session 2 .* hash is stale, .* asks for hash2"):
+        aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete)
+
+
+def test_update_backends_are_not_mixed(make_trial):
+    trial = make_trial(*REWARDS)
+    trial.change_record(2, backend="compiled")
+    with pytest.raises(UserError, match="different update backends: compiled, eager"):
+        aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=True)
+
+
+def test_sessions_made_by_different_code_are_listed(make_trial):
+    trial = make_trial(*REWARDS)
+    trial.change_record(0, code_fingerprint="beef", versions={"git_commit": None})
+    result, _ = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+    assert result["code_fingerprints"] == ["beef", "f00d"]
+    assert result["git_commits"] == ["c0ffee"]
+
+
+def test_consistency_is_measured_from_the_random_agent(make_trial):
+    trial = make_trial(*REWARDS)
+    for index in range(4):
+        trial.change_record(index, random_mean=5.0)
+    result, _ = aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+    assert result["random_mean"] == 5.0
+    assert result["metrics"]["consistency"] == consistency(REWARDS, random_mean=5.0)
+
+
+def test_evaluation_score_is_there_where_episodes_were_evaluated(make_trial):
+    trial = make_trial(*REWARDS[:2], source="eval")
+    result, _ = aggregate_trial(trial.spec, trial.sessions(2), 2, allow_incomplete=False)
+    assert result["eval_score"] == 40.0
+
+
+def test_evaluations_inferred_from_training_are_no_second_score(make_trial):
+    trial = make_trial(*REWARDS[:2], source="train")
+    result, _ = aggregate_trial(trial.spec, trial.sessions(2), 2, allow_incomplete=False)
+    assert math.isnan(result["eval_score"])
+
+
+def test_a_spec_that_was_not_planned_is_refused(make_trial):
+    trial = make_trial(*REWARDS)
+    trial.spec.write_text(json.dumps({"ppo_hand": {}}))
+    with pytest.raises(UserError, match=r"not the spec\.json of a planned trial"):
+        aggregate_trial(trial.spec, trial.sessions(4), 4, allow_incomplete=False)
+
+
+def test_folders_name_their_session(make_trial):
+    trial = make_trial(*REWARDS)
+    with pytest.raises(UserError, match="session3 is not one of the 3 sessions"):
+        aggregate_trial(trial.spec, trial.sessions(4), 3, allow_incomplete=False)
+    with pytest.raises(UserError, match="is named session0, session1"):
+        aggregate_trial(trial.spec, [trial.folder / "run"], 1, allow_incomplete=False)
+
+
+def test_same_sessions_same_bytes(make_trial, tmp_path):
+    trial = make_trial(*REWARDS)
+    for out in ("a", "b"):
+        write_trial(trial.spec, trial.sessions(4), 4, tmp_path / out, allow_incomplete=False)
+    for name in ("trial.json", "curve.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["curve.csv", "trial.json"]

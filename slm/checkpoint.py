@@ -77,7 +77,7 @@ def _with_arrays(tree: Any) -> Any:
     return tree
 
 
-class CorruptCheckpoint(Exception):
+class CorruptCheckpointError(Exception):
     """A checkpoint that can't be used, with the reason."""
 
 
@@ -97,16 +97,16 @@ class CheckpointFile:
         write_atomically(self.latest, hashlib.sha256(payload).digest() + payload)
 
     def load(self, path: Path) -> Any:
-        """The state in a checkpoint. Raises CorruptCheckpoint where it is damaged or belongs to something else."""
+        """The state in a checkpoint. Raises CorruptCheckpointError where it is damaged or belongs to something else."""
         data = path.read_bytes()
         digest, payload = data[:32], data[32:]
         if hashlib.sha256(payload).digest() != digest:
-            raise CorruptCheckpoint("it is damaged")
+            raise CorruptCheckpointError("it is damaged")
         content = from_bytes(payload)
         for key, value in self._identity.items():
             found = content["identity"].get(key)
             if found != value:
-                raise CorruptCheckpoint(f"its {key} is {found}, this session's is {value}")
+                raise CorruptCheckpointError(f"its {key} is {found}, this session's is {value}")
         return content["state"]
 
     def candidates(self) -> list[Path]:

@@ -184,7 +184,8 @@ def _train(options: argparse.Namespace) -> int:
     for variable in THREAD_VARIABLES:  # before the libraries that read them are loaded
         os.environ[variable] = str(options.threads)
 
-    from slm.train import Diverged, Interrupted, Job, train
+    from slm.algorithms import DivergedError
+    from slm.train import Job, SessionInterruptedError, train
 
     backend = _backend(options.backend, options.threads)
     identity = session_hash(spec, trial=options.trial, session=options.session, backend=backend.name)
@@ -193,10 +194,10 @@ def _train(options: argparse.Namespace) -> int:
     inprogress = options.inprogress or out / ".inprogress"
     try:
         train(Job(spec, options.trial, options.session, identity, out, inprogress, interval), backend)
-    except Interrupted as interruption:
+    except SessionInterruptedError as interruption:
         print(f"slm: stopped by {interruption}; the same command resumes the session", file=sys.stderr)
         return 128 + interruption.signal_number
-    except Diverged as error:
+    except DivergedError as error:
         print(f"slm: {error}", file=sys.stderr)
         return 1
     print(f"wrote {out}", file=sys.stderr)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -135,7 +134,7 @@ class Session:
     def run(self, tables: Tables, between_steps: Callable[[], None]) -> None:
         """Train until ``env.max_frame``; ``between_steps`` is called after each step.
 
-        Raises Diverged where the loss is no longer finite.
+        Raises DivergedError where the loss is no longer finite.
         """
         state, algorithm, meta = self.state, self.algorithm, self.spec.meta
         num_envs, max_frame = self.spec.env.num_envs, self.spec.env.max_frame

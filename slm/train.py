@@ -19,15 +19,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-import numpy as np
-
-from slm.algorithms import Diverged as Diverged
 from slm.analysis.metrics import session_metrics
 from slm.backend import Backend
-from slm.checkpoint import CheckpointFile, CorruptCheckpoint, to_bytes, write_atomically
-from slm.errors import UserError
+from slm.checkpoint import CheckpointFile, CorruptCheckpointError, to_bytes, write_atomically
 from slm.provenance import code_fingerprint, processor, versions
 from slm.records import Table
 from slm.session import Session, Tables
@@ -60,7 +57,7 @@ class Job:
         return self.inprogress / self.hash
 
 
-class Interrupted(Exception):
+class SessionInterruptedError(Exception):
     """The process was asked to stop; the session was saved first."""
 
     def __init__(self, signal_number: int) -> None:
@@ -71,18 +68,31 @@ class Interrupted(Exception):
 def train(job: Job, backend: Backend) -> None:
     """Train a session to its end, from wherever an earlier run left it, and publish its artifacts.
 
-    Raises UserError where another process is training the same session, Interrupted after SIGTERM or SIGINT.
+    While another process trains the same session (one that outlived its Snakemake, say) this one waits, and then
+    publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
+    with _exclusive(job.folder / "lock"):
+        if _is_finished(job):
+            log.info("the session is finished already: publishing its artifacts again")
+        else:
+            _run(job, backend)
+        _publish(job)
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock that the system releases when the process ends, however it ends."""
+    lock = FileLock(path)
     try:
-        with FileLock(job.folder / "lock", timeout=0):
-            if not _is_finished(job):
-                _run(job, backend)
-            else:
-                log.info("the session is finished already: publishing its artifacts again")
-            _publish(job)
-    except Timeout as error:
-        raise UserError(f"another process is training this session (it holds {job.folder / 'lock'})") from error
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is training this session (it holds %s): waiting for it", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _run(job: Job, backend: Backend) -> None:
@@ -116,7 +126,7 @@ def _resume(session: Session, tables: Tables, checkpoints: CheckpointFile) -> bo
                 table.resume(length)
             session.state.restore(content["state"])
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
-            reason = str(error) if isinstance(error, CorruptCheckpoint) else f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, CorruptCheckpointError) else f"{type(error).__name__}: {error}"
             log.warning("the checkpoint %s can't be used: %s", path, reason)
             continue
         log.info("resumed at frame %d", session.state.clock.frame)
@@ -144,7 +154,7 @@ class _Saver:
             number = self._received.pop(0)
             log.info("%s: saved at frame %d", signal.Signals(number).name, self._session.state.clock.frame)
             if number in (signal.SIGTERM, signal.SIGINT):
-                raise Interrupted(number)
+                raise SessionInterruptedError(number)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How agents learn: one file for each algorithm."""
 
 from slm.algorithms.actor_critic import ActorCritic
-from slm.algorithms.base import Algorithm, Clock, Diverged, Spaces
+from slm.algorithms.base import Algorithm, Clock, DivergedError, Spaces
 from slm.algorithms.dqn import DQN
 from slm.algorithms.ppo import PPO
 from slm.errors import UserError
@@ -16,7 +16,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "DoubleDQN": DQN,
 }
 
-__all__ = ["ALGORITHMS", "Algorithm", "Clock", "Diverged", "Spaces", "make_algorithm"]
+__all__ = ["ALGORITHMS", "Algorithm", "Clock", "DivergedError", "Spaces", "make_algorithm"]
 
 
 def make_algorithm(spec: Spec, spaces: Spaces) -> Algorithm:

@@ -66,7 +66,7 @@ class Spaces:
         return self.action.shape or (), np.int64
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The loss is no longer a finite number."""
 
 
@@ -218,11 +218,11 @@ class Algorithm(ABC):
         return {**inputs, **self.hyperparameters(frame)}
 
     def mean_metrics(self, outputs: Sequence[Outputs], frame: int) -> Metrics:
-        """Mean of the updates' metrics. Raises Diverged where a loss is not finite."""
+        """Mean of the updates' metrics. Raises DivergedError where a loss is not finite."""
         means = torch.stack([output["metrics"] for output in outputs]).mean(dim=0).tolist()
         metrics = dict(zip(self.METRICS, means, strict=True))
         if not math.isfinite(metrics["loss"]):
-            raise Diverged(f"the loss is {metrics['loss']} at frame {frame}")
+            raise DivergedError(f"the loss is {metrics['loss']} at frame {frame}")
         return metrics
 
 
@@ -236,7 +236,8 @@ def learning_rate(base: float, spec: NetSpec) -> Schedule:
     if scheduler["name"] == "LinearToMin":
         return linear_to_min(base, float(scheduler["frame"]), float(scheduler["min_factor"]))
     raise UserError(
-        f"agent.net.lr_scheduler_spec.name: '{scheduler['name']}' is not supported; supported: LinearToZero, LinearToMin"
+        f"agent.net.lr_scheduler_spec.name: '{scheduler['name']}' can't be trained yet; "
+        "implemented: LinearToZero, LinearToMin"
     )
 
 

@@ -5,7 +5,7 @@ With a `PrioritizedReplay` memory the draws are prioritised (Schaul et al. 2016,
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -165,7 +165,7 @@ class DQN(Algorithm):
         return {"gamma": self.algorithm.gamma}
 
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        spaces, size, batch = self.spaces, self.memory_spec.max_size, self.memory_spec.batch_size
+        spaces, batch = self.spaces, self.memory_spec.batch_size
         noise = self.policy.noise(np.random.default_rng(0), spaces.num_envs)
         shape, kind = spaces.observation_type
         seen = {"observations": np.zeros((spaces.num_envs, *shape), kind), **noise}

@@ -8,6 +8,7 @@ restores it bit for bit.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -19,7 +20,7 @@ class ReplayableEpisode(gym.Wrapper):
 
     def __init__(self, env: gym.Env) -> None:
         super().__init__(env)
-        self._generator_at_reset: dict[str, Any] | None = None
+        self._generator_at_reset: Mapping[str, Any] = {}
         self._actions: list[Any] = []
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

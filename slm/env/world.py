@@ -55,7 +55,7 @@ class World:
         self._envs = envs
         self._transforms = transforms
         self.num_envs: int = envs.num_envs
-        self.observation_space = envs.single_observation_space
+        self.observation_space = cast(gym.spaces.Box, envs.single_observation_space)
         self.action_space = envs.single_action_space
         self.statistics = EpisodeStatistics(self.num_envs)
         self._frozen = False
@@ -63,7 +63,7 @@ class World:
 
     def reset(self, seeds: list[int]) -> Observations:
         """Start all environments with the given seeds; returns the first observations (N, …)."""
-        observations, _ = self._envs.reset(seed=seeds)
+        observations, _ = self._envs.reset(seed=list(seeds))
         return self._observe(observations)
 
     def step(self, actions: NDArray[Any]) -> Step:

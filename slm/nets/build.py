@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from slm.errors import UserError
 from slm.nets.arc import ArcNetwork
 from slm.nets.initialization import activation, initialize, initialize_head
 from slm.nets.network import Network
-from slm.spec import NetSpec
+from slm.spec import MLPNetSpec, NetSpec, TorchArcNetSpec
 
 
 class BodyWithHeads(nn.Module):
@@ -64,9 +65,10 @@ def build_network(
 
 def build_body(spec: NetSpec, observation_shape: tuple[int, ...]) -> nn.Module:
     """The layers before the heads; lazy layers take their sizes from the first input."""
-    if spec.type == "TorchArcNet":
-        assert spec.arc is not None
+    if isinstance(spec, TorchArcNetSpec):
         return ArcNetwork(spec.arc)
+    if not isinstance(spec, MLPNetSpec):
+        raise UserError(f"agent.net.type: '{spec.type}' can't be trained yet; implemented: MLPNet, TorchArcNet")
     return mlp(spec.hid_layers, observation_shape, spec.hid_layers_activation, spec.layer_norm, spec.batch_norm)
 
 

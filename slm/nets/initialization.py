@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 GAINS = {"tanh", "relu", "leaky_relu", "selu", "sigmoid"}
 
@@ -27,7 +27,7 @@ def initialize(module: nn.Module, init_fn: str, activation_name: str) -> None:
     for layer in module.modules():
         if any(kind in type(layer).__name__ for kind in ("Linear", "Conv")):
             function(layer.weight, **kwargs)
-            if layer.bias is not None:
+            if isinstance(layer.bias, Tensor):
                 nn.init.zeros_(layer.bias)
 
 

@@ -91,6 +91,6 @@ def gradients(
     ``loss`` takes the named parameters of each network and returns the loss and a dictionary of metrics; ``agent``
     holds each network's flat vector under the network's name.
     """
-    named = {name: network.views(agent[name]) for name, network in networks.items()}
+    named: dict[str, Parameters] = {name: network.views(agent[name]) for name, network in networks.items()}
     by_name, metrics = torch.func.grad(loss, has_aux=True)(named)
     return {name: network.flatten(by_name[name]) for name, network in networks.items()}, metrics

@@ -1,0 +1,39 @@
+# The project's commands. Each sets up first what it needs, and does that once.
+PYTHON ?= python3
+CORES ?= all
+TEST_WORKERS ?= 2
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# Each test process computes on one thread; the workers share the processor's cores.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+
+.PHONY: setup demo test test-fast lint
+
+# Create .venv and install the locked versions.
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("slm needs Python 3.11 or later; choose one with make PYTHON=python3.12 …")'
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The demo suite from end to end: CartPole and Acrobot, four sessions each.
+demo: setup
+	$(BIN)/snakemake --cores $(CORES) demo
+
+# All tests; `make test-fast` leaves out those that train to a score and those that run Snakemake.
+test: setup
+	$(PYTEST)
+
+test-fast: setup
+	$(PYTEST) -m "not learning and not workflow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint

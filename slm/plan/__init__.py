@@ -1,0 +1,28 @@
+"""What a run of the workflow consists of: configuration and sample sheet to experiments, trials and sessions.
+
+Snakemake parses the workflow with this package, again in every cluster job, so it imports neither torch nor pandas.
+Every mistake in what was asked for raises `slm.errors.UserError` with one message.
+"""
+
+from slm.plan.backend import choose_backend
+from slm.plan.experiments import Experiment, Plan, make_plan
+from slm.plan.settings import CUSTOM_SUITE, Settings, read_settings
+from slm.plan.sheet import SUITES, Row, custom_row, parse_variables, read_sheet
+from slm.plan.trial_spec import LISTED_SESSIONS, write_trial_spec
+
+__all__ = [
+    "CUSTOM_SUITE",
+    "LISTED_SESSIONS",
+    "SUITES",
+    "Experiment",
+    "Plan",
+    "Row",
+    "Settings",
+    "choose_backend",
+    "custom_row",
+    "make_plan",
+    "parse_variables",
+    "read_settings",
+    "read_sheet",
+    "write_trial_spec",
+]

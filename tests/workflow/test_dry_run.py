@@ -1,0 +1,78 @@
+"""What the workflow plans to do, without doing it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import Project
+
+pytestmark = pytest.mark.workflow
+
+
+def test_a_bare_run_plans_the_default_suite_with_the_default_profile(shipped: Project) -> None:
+    printed = shipped.finish("--dry-run", cores=16)
+    assert "Using workflow specific profile profiles/default" in printed
+    assert printed.count("Updates run ") == 1
+    assert shipped.planned() == {
+        "plan_trial": 8,
+        "train_session": 32,
+        "aggregate_trial": 8,
+        "aggregate_experiment": 8,
+        "benchmark_table": 1,
+    }
+    assert not (shipped.path / "results").exists()
+
+
+@pytest.mark.parametrize(("suite", "experiments"), [("demo", 3), ("classic_control", 8)])
+def test_a_suite_is_a_target(shipped: Project, suite: str, experiments: int) -> None:
+    planned = shipped.planned(suite)
+    assert planned["train_session"] == 4 * experiments
+    assert planned["benchmark_table"] == 1
+
+
+@pytest.mark.parametrize("suite", ["box2d", "mujoco", "atari", "custom"])
+def test_a_suite_without_rows_says_so(shipped: Project, suite: str) -> None:
+    done = shipped.run("--dry-run", suite)
+    assert done.returncode != 0
+    assert f"suite '{suite}' has no experiments; suites with experiments: classic_control, demo" in done.stdout
+
+
+def test_the_workflow_folder_can_be_run_by_itself(shipped: Project) -> None:
+    assert shipped.planned("--snakefile", "workflow/Snakefile", "demo")["train_session"] == 12
+
+
+def test_a_target_of_no_experiment_says_so(shipped: Project) -> None:
+    done = shipped.run("--dry-run", "results/experiments/absent/experiment.csv")
+    assert done.returncode != 0
+    assert "there is no experiment 'absent' in config/benchmarks.tsv" in done.stdout
+
+
+def test_a_job_command_is_the_command_line_of_the_interpreter_that_runs_snakemake(tiny: Project) -> None:
+    printed = tiny.finish("--dry-run", "--printshellcmds", "--config", "checkpoint_interval=7")
+    assert "SLM_CHECKPOINT_INTERVAL=7 slm train results/experiments/tiny_ppo/trial0/spec.json tiny_ppo" in printed
+    assert "slm plan specs/tiny.yaml tiny_a2c --set env=CartPole-v1 --trial 0 --backend eager --expect" in printed
+
+
+def test_without_a_compiler_auto_is_eager_and_says_why(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "absent++")
+    printed = tiny.finish("--dry-run", "--printshellcmds", "--config", "backend=auto")
+    assert printed.count("because there is no C++ compiler") == 1
+    assert "--backend eager" in printed
+    refused = tiny.run("--dry-run", "--config", "backend=compiled")
+    assert refused.returncode != 0
+    assert "backend: 'compiled' needs a C++ compiler" in refused.stdout
+
+
+def test_lint_is_clean(shipped: Project) -> None:
+    assert "in a good condition" in shipped.finish("--lint")
+
+
+def test_parsing_imports_no_torch(shipped: Project) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--cores", "1", "demo"]
+    done = subprocess.run(command, cwd=shipped.path, capture_output=True, text=True, check=True, env=os.environ)
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "slm.plan" in imported
+    assert not imported & {"torch", "gymnasium"}

@@ -1,0 +1,102 @@
+"""From a sheet to its table, with real training of some hundred frames."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Project
+
+pytestmark = pytest.mark.workflow
+
+ARTIFACTS = {"train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json"}
+TRIAL = Path("results/experiments/tiny_ppo/trial0")
+
+
+def read_table(project: Project, suite: str) -> list[dict[str, str]]:
+    with (project.path / f"results/reports/{suite}/table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_every_result_at_its_path(first_run: tuple[Project, str]) -> None:
+    project, _ = first_run
+    for session in (0, 1):
+        assert {path.name for path in (project.path / TRIAL / f"session{session}").iterdir()} >= ARTIFACTS
+        log = project.path / f"results/logs/train_session/tiny_ppo/trial0-session{session}.log"
+        assert "frame 400 of 400" in log.read_text()
+    for file in ("spec.json", "trial.json", "curve.csv", "../experiment.csv"):
+        assert (project.path / TRIAL / file).stat().st_size > 0
+    for file in ("demo/table.csv", "demo/table.md", "demo/table.html", "demo/curves.svg", "index.html"):
+        assert (project.path / "results/reports" / file).stat().st_size > 0
+
+
+def test_the_table_has_a_row_for_each_experiment_beside_the_published_score(first_run: tuple[Project, str]) -> None:
+    project, printed = first_run
+    ppo, a2c = read_table(project, "demo")
+    assert (ppo["env"], ppo["algorithm"], ppo["experiment"]) == ("CartPole-v1", "PPO", "tiny_ppo")
+    assert (ppo["sessions"], ppo["sessions_asked"], ppo["frames"]) == ("2", "2", "400")
+    assert (ppo["target"], ppo["published"]) == ("400.0", "498.94")
+    assert float(ppo["score"]) > 0
+    assert (a2c["experiment"], a2c["target"], a2c["published"]) == ("tiny_a2c", "", "")
+    assert "Table of suite demo: results/reports/demo/table.md" in printed
+
+
+def test_a_session_records_what_it_was_planned_as(first_run: tuple[Project, str]) -> None:
+    project, _ = first_run
+    origin = json.loads((project.path / TRIAL / "spec.json").read_text())["_trial"]
+    record = json.loads((project.path / TRIAL / "session1/session.json").read_text())
+    assert record["spec_hash"] == origin["session_hashes"]["1"]
+    assert (record["backend"], record["trial"], record["session"]) == ("eager", 0, 1)
+    assert record["state"] == "finished"
+
+
+def test_one_core_and_two_cores_give_the_same_bytes(first_run: tuple[Project, str], tiny: Project) -> None:
+    project, _ = first_run
+    tiny.finish(cores=1)
+    tables = sorted(path.relative_to(project.path) for path in project.path.rglob("session*/train.csv"))
+    assert len(tables) == 4
+    for path in tables:
+        assert (tiny.path / path).read_bytes() == (project.path / path).read_bytes()
+
+
+def test_the_report_holds_tables_and_figures(finished: Project) -> None:
+    finished.finish("--report", "report.html")
+    report = (finished.path / "report.html").read_text()
+    for text in ("Benchmark tables", "Learning curves", "table.csv", "curves.svg"):
+        assert text in report
+
+
+def test_a_spec_of_ones_own_needs_no_sheet_and_runs_compiled(tiny: Project) -> None:
+    (tiny.path / "config/benchmarks.tsv").unlink()
+    own = ["spec_file=specs/tiny.yaml", "spec_name=tiny_a2c", "set=env=Acrobot-v1", "backend=compiled"]
+    printed = tiny.finish("--config", *own)
+    (row,) = read_table(tiny, "custom")
+    assert (row["experiment"], row["env"], row["algorithm"]) == ("tiny_a2c_acrobot", "Acrobot-v1", "A2C")
+    assert "Table of suite custom: results/reports/custom/table.md" in printed
+    record = tiny.path / "results/experiments/tiny_a2c_acrobot/trial0/session0/session.json"
+    assert json.loads(record.read_text())["backend"] == "compiled"
+    assert tiny.planned("--config", *own) == {}
+
+
+def test_a_failed_session_stops_no_other_and_allow_incomplete_shows_it_as_missing(tiny: Project) -> None:
+    # A file where a session's folder should be.
+    session = tiny.path / TRIAL / "session1"
+    session.parent.mkdir(parents=True)
+    session.touch()
+    done = tiny.run()
+    assert done.returncode != 0
+    assert (tiny.path / TRIAL / "session0/session.json").exists()
+    assert (tiny.path / "results/experiments/tiny_a2c/experiment.csv").exists()
+    assert not (tiny.path / "results/reports/demo/table.csv").exists()
+
+    incomplete = ("--config", "allow_incomplete=true")
+    assert "train_session" not in tiny.planned(*incomplete)
+    tiny.finish(*incomplete)
+    ppo, a2c = read_table(tiny, "demo")
+    assert (ppo["sessions"], ppo["sessions_asked"]) == ("1", "2")
+    assert (a2c["sessions"], a2c["sessions_asked"]) == ("2", "2")
+
+    session.unlink()
+    assert tiny.planned()["train_session"] == 1

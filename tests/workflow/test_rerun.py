@@ -1,0 +1,92 @@
+"""What runs again after a change, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Project
+
+pytestmark = pytest.mark.workflow
+
+AGGREGATION = {"aggregate_trial": 1, "aggregate_experiment": 1, "benchmark_table": 1}
+
+
+def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
+    assert "Nothing to be done" in finished.finish()
+    assert finished.planned("demo") == {}
+
+
+def test_changing_one_spec_of_a_file_trains_that_experiment_alone(finished: Project) -> None:
+    finished.edit("specs/tiny.yaml", "gamma: 0.99", "gamma: 0.97")
+    assert finished.planned() == {"plan_trial": 1, "train_session": 2, **AGGREGATION}
+    before = {
+        path: path.read_bytes() for path in (finished.path / "results/experiments").glob("*/trial0/session0/*.csv")
+    }
+    finished.finish()
+    changed = {path.parts[-4] for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {"tiny_ppo"}
+    assert finished.planned() == {}
+
+
+def test_one_more_session_is_one_more_job(finished: Project) -> None:
+    finished.edit("specs/tiny.yaml", "max_session: 2", "max_session: 3")
+    # Both specs share the block.
+    planned = finished.planned("box2d")
+    assert planned == {"train_session": 1, **AGGREGATION}
+    finished.finish("box2d")
+    table = (finished.path / "results/reports/box2d/table.csv").read_text()
+    assert ",3,3,400," in table
+    assert finished.planned("box2d") == {}
+
+
+def test_one_session_less_is_no_training(finished: Project) -> None:
+    finished.edit("specs/tiny.yaml", "max_session: 2", "max_session: 1")
+    assert finished.planned("box2d") == AGGREGATION
+
+
+@pytest.mark.parametrize(
+    ("file", "addition"),
+    [
+        ("specs/tiny.yaml", "# a comment\n"),
+        ("specs/tiny.yaml", "_note: an anchor's home\n"),
+        ("workflow/report/table.rst", "More words.\n"),
+        ("workflow/rules/train.smk", "# a comment\n"),
+        ("workflow/rules/report.smk", "# a comment\n"),
+        ("workflow/envs/slm.yaml", "      - pytest==9.2.0\n"),
+        ("workflow/profiles/default/config.yaml", "# a comment\n"),
+    ],
+)
+def test_words_rules_and_environments_run_nothing(finished: Project, file: str, addition: str) -> None:
+    with (finished.path / file).open("a") as open_file:
+        open_file.write(addition)
+    assert finished.planned() == {}
+
+
+def test_the_command_of_a_rule_runs_nothing(finished: Project) -> None:
+    finished.edit("workflow/rules/train.smk", "--threads {threads}", "--threads {threads} --trial 0")
+    finished.edit("workflow/rules/report.smk", "slm report --tables", "slm report  --tables")
+    assert finished.planned() == {}
+
+
+def test_settings_that_decide_no_result_train_nothing(finished: Project) -> None:
+    assert finished.planned("--config", "checkpoint_interval=5") == {}
+    assert finished.planned("--config", "allow_incomplete=true") == {}
+
+
+def test_a_new_published_score_renders_the_table_alone(finished: Project) -> None:
+    finished.edit("config/benchmarks.tsv", "498.94", "498.95")
+    assert finished.planned("demo") == {"benchmark_table": 1}
+
+
+def test_a_renamed_spec_trains_nothing(finished: Project) -> None:
+    finished.edit("specs/tiny.yaml", "tiny_ppo:", "renamed:")
+    finished.edit("config/benchmarks.tsv", "\ttiny_ppo\t\t", "\trenamed\t\t")
+    assert finished.planned() == {}
+
+
+def test_the_other_backend_trains_everything(finished: Project) -> None:
+    assert finished.planned("--config", "backend=compiled")["train_session"] == 4
+
+
+def test_a_lost_artifact_runs_its_session_alone(finished: Project) -> None:
+    (finished.path / "results/experiments/tiny_a2c/trial0/session1/best.pt").unlink()
+    assert finished.planned()["train_session"] == 1

@@ -1,0 +1,121 @@
+# One validated plan of experiments × trials × sessions, and the functions through which the rules ask it.
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+from slm.errors import UserError
+from slm.plan import (
+    CUSTOM_SUITE,
+    LISTED_SESSIONS,
+    SUITES,
+    choose_backend,
+    custom_row,
+    make_plan,
+    read_settings,
+    read_sheet,
+)
+
+SUITE_TARGETS = (*SUITES, CUSTOM_SUITE)
+ROOT = Path(workflow.current_basedir).parent.parent
+
+
+def read_schema(name):
+    return yaml.safe_load(
+        (ROOT / "workflow/schemas" / name).read_text(encoding="utf-8")
+    )
+
+
+def read_plan():
+    """The settings and the plan of this run, every spec checked; a cluster job reads only the spec that it needs."""
+    settings = read_settings(config, read_schema("config.schema.yaml"))
+    if settings.spec_file:
+        rows = [custom_row(settings)]
+    else:
+        rows = read_sheet(settings.sheet, read_schema("benchmarks.schema.yaml"))
+    backend, reason = choose_backend(settings.backend)
+    plan = make_plan(rows, settings.suites, backend, settings.allow_incomplete)
+    if workflow.is_main_process:
+        for message in (reason, *plan.check()):
+            logger.info(message)
+    return settings, plan
+
+
+try:
+    SETTINGS, PLAN = read_plan()
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+# `slm` in a job is this package under the interpreter that runs Snakemake; with --sdm conda it is this package in the
+# environment of workflow/envs/slm.yaml, which holds all but the package itself.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    SLM = f"env PYTHONPATH={shlex.quote(str(ROOT))} python -m slm"
+else:
+    SLM = f"{shlex.quote(sys.executable)} -m slm"
+shell.prefix(f'slm() ( exec {SLM} "$@" ); ')
+
+
+wildcard_constraints:
+    experiment=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    trial=r"\d+",
+    session=r"\d+",
+    suite="|".join(SUITE_TARGETS),
+
+
+def experiment_of(wildcards):
+    """The experiment of a path; a path of another one is no target."""
+    if wildcards.experiment not in PLAN.experiments:
+        raise WorkflowError(
+            f"there is no experiment '{wildcards.experiment}' in {SETTINGS.sheet}"
+        )
+    return PLAN.experiments[wildcards.experiment]
+
+
+def table_of(suite):
+    """Input function: the table of a suite; a suite without experiments is a mistake."""
+
+    def path(wildcards):
+        try:
+            PLAN.require(suite)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+        return f"results/reports/{suite}/table.md"
+
+    return path
+
+
+def session_files(name):
+    """Input function: the file ``name`` of every session of a trial."""
+    return lambda wildcards: expand(
+        f"results/experiments/{wildcards.experiment}/trial{wildcards.trial}/session{{session}}/{name}",
+        session=PLAN.sessions(wildcards.experiment, int(wildcards.trial)),
+    )
+
+
+def untracked(value):
+    """A parameter whose change alone runs no job again.
+
+    Snakemake compares no parameter that is a function of the job's threads, input or output.
+    """
+    return lambda wildcards, threads: value(wildcards)
+
+
+def set_arguments(wildcards):
+    """The spec's variables as arguments of the command line."""
+    variables = experiment_of(wildcards).row.variables
+    return [
+        argument
+        for name, value in variables.items()
+        for argument in ("--set", f"{name}={value}")
+    ]
+
+
+def print_tables():
+    """Say where the tables of this run are."""
+    jobs = (job for job in workflow.dag.jobs if job.rule.name == "benchmark_table")
+    for suite in sorted({job.wildcards.suite for job in jobs}):
+        logger.info(f"Table of suite {suite}: results/reports/{suite}/table.md")

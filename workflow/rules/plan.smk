@@ -1,0 +1,34 @@
+# A row of the sheet to the one resolved spec of each trial.
+localrules:
+    plan_trial,
+
+
+# The spec file is no input: a change in it must touch the experiments whose hash it changes, and no others.
+rule plan_trial:
+    output:
+        spec="results/experiments/{experiment}/trial{trial}/spec.json",
+    log:
+        "results/logs/plan_trial/{experiment}/trial{trial}.log",
+    benchmark:
+        "results/benchmarks/plan_trial/{experiment}/trial{trial}.tsv"
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        hash=lambda wildcards: experiment_of(wildcards).trial_hash(int(wildcards.trial)),
+        sessions=lambda wildcards: max(
+            LISTED_SESSIONS, len(experiment_of(wildcards).sessions)
+        ),
+        spec_file=untracked(
+            lambda wildcards: str(experiment_of(wildcards).row.spec_file)
+        ),
+        spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
+        variables=untracked(set_arguments),
+        backend=untracked(lambda wildcards: PLAN.backend),
+    shell:
+        "slm plan {params.spec_file:q} {params.spec_name:q} {params.variables:q} --trial {wildcards.trial}"
+        " --backend {params.backend} --expect {params.hash} --experiment {wildcards.experiment} --out {output.spec:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,39 @@
+# One job per (trial, session): one agent, one random seed.
+rule train_session:
+    input:
+        # Not ancient(): the hash below would go unseen whenever plan_trial is to run as well.
+        spec="results/experiments/{experiment}/trial{trial}/spec.json",
+    output:
+        multiext(
+            "results/experiments/{experiment}/trial{trial}/session{session}/",
+            train="train.csv",
+            evaluation="eval.csv",
+            timing="timing.csv",
+            model="model.pt",
+            best="best.pt",
+            record="session.json",
+        ),
+    log:
+        "results/logs/train_session/{experiment}/trial{trial}-session{session}.log",
+    benchmark:
+        "results/benchmarks/train_session/{experiment}/trial{trial}-session{session}.tsv"
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=1440,
+    params:
+        # The one parameter whose change retrains a session.
+        hash=lambda wildcards: experiment_of(wildcards).session_hash(
+            int(wildcards.trial), int(wildcards.session)
+        ),
+        spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
+        backend=untracked(lambda wildcards: PLAN.backend),
+        checkpoint_interval=untracked(lambda wildcards: SETTINGS.checkpoint_interval),
+        folder=lambda wildcards, output: str(Path(output.record).parent),
+    shell:
+        "SLM_CHECKPOINT_INTERVAL={params.checkpoint_interval}"
+        " slm train {input.spec:q} {params.spec_name:q} --trial {wildcards.trial} --session {wildcards.session}"
+        " --backend {params.backend} --threads {threads} --expect {params.hash}"
+        " --inprogress results/.inprogress --out {params.folder:q} > {log:q} 2>&1"

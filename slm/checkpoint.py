@@ -57,7 +57,7 @@ def from_bytes(data: bytes) -> Any:
 
 def _with_tensors(tree: Any) -> Any:
     if isinstance(tree, np.ndarray):
-        return {"__array__": torch.from_numpy(np.ascontiguousarray(tree))}
+        return {"__array__": torch.from_numpy(np.asarray(tree, order="C"))}
     if isinstance(tree, dict):
         return {key: _with_tensors(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

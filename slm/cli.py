@@ -141,6 +141,13 @@ def _check_hash(expected: str | None, found: str, what: str) -> None:
         )
 
 
+def _check_folder(option: str, folder: Path) -> None:
+    """Raise UserError where a folder can't be made because it, or a folder above it, is a file."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UserError(f"{option} {folder}: {nearest} is not a folder")
+
+
 def _version(options: argparse.Namespace) -> int:
     from slm.provenance import versions
 
@@ -192,6 +199,8 @@ def _train(options: argparse.Namespace) -> int:
     _check_hash(options.expect, identity, f"spec '{spec.name}'")
     out = options.out or Path("out") / spec.name / f"trial{options.trial}" / f"session{options.session}"
     inprogress = options.inprogress or out / ".inprogress"
+    _check_folder("--out", out)
+    _check_folder("--inprogress", inprogress)
     try:
         train(Job(spec, options.trial, options.session, identity, out, inprogress, interval), backend)
     except SessionInterruptedError as interruption:

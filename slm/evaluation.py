@@ -29,8 +29,9 @@ class Evaluator:
         observations = self._world.reset(seeds)
         returns, running = np.zeros(self._episodes), np.ones(self._episodes, bool)
         while running.any():
-            step = self._world.step(algorithm.act(observations, math.inf, rng))
+            actions = algorithm.act(observations, math.inf, rng)
+            step = self._world.step(algorithm.to_env(actions))
             returns += np.where(running, step.raw_rewards, 0.0)
-            running &= ~step.done
+            running &= ~step.episode_over
             observations = step.observations
         return float(returns.mean())

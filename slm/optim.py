@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slm.errors import UserError
+
 State = dict[str, Tensor]
 
 
@@ -108,12 +110,17 @@ OPTIMIZERS: dict[str, tuple[float, Callable[..., Optimizer]]] = {
 
 
 def make_optimizer(spec: Mapping[str, Any]) -> tuple[Optimizer, float]:
-    """The optimizer of an ``optim_spec`` and its base learning rate."""
+    """The optimizer of an ``optim_spec`` and its base learning rate. Raises UserError for an argument without support.
+
+    An argument that only switches off what isn't here (``amsgrad: false``) is no mistake.
+    """
     kwargs = {key: value for key, value in spec.items() if key not in ("name", "lr")}
     if "betas" in kwargs:
         kwargs["betas"] = tuple(kwargs["betas"])
     default_lr, constructor = OPTIMIZERS[spec["name"]]
-    return constructor(**kwargs), float(spec.get("lr", default_lr))
+    if not kwargs.pop("amsgrad", False):
+        return constructor(**kwargs), float(spec.get("lr", default_lr))
+    raise UserError(f"agent.net.optim_spec.amsgrad: true is not supported by {spec['name']}; allowed: false")
 
 
 def clip_by_global_norm(gradient: Tensor, max_norm: Tensor) -> Tensor:

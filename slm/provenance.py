@@ -13,7 +13,7 @@ import slm
 
 PACKAGE = Path(slm.__file__).parent
 # Rooms that only read finished results: a change there can't change a session's bytes.
-READERS = ("analysis", "report", "cli.py", "plan.py", "__main__.py")
+READERS = ("analysis", "report", "plan", "toolchain.py", "cli.py", "__main__.py")
 
 
 @cache

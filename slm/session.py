@@ -20,6 +20,7 @@ from slm.algorithms import Algorithm, Clock, Spaces, make_algorithm
 from slm.algorithms.base import Memory, Metrics
 from slm.backend import Agent, Backend
 from slm.env import World, make_world
+from slm.errors import UserError
 from slm.evaluation import Evaluator
 from slm.records import MovingAverage, Table
 from slm.spec import Spec
@@ -109,6 +110,7 @@ class Session:
     """Runs one session of a trial."""
 
     def __init__(self, spec: Spec, trial: int, session: int, backend: Backend) -> None:
+        check_not_distributed(spec)
         gamma = getattr(spec.agent.algorithm, "gamma", 0.99)
         world = make_world(spec.env, gamma)
         streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
@@ -143,7 +145,7 @@ class Session:
             started = time.perf_counter()
             before = state.clock.frame
             actions = algorithm.act(state.observations, before, state.streams.policy)
-            step = state.world.step(actions)
+            step = state.world.step(algorithm.to_env(actions))
             state.memory.add(state.observations, actions, step)
             state.observations = step.observations
             frame = state.clock.frame = before + num_envs
@@ -190,7 +192,7 @@ class Session:
             "total_reward_ma": average,
             "episodes": state.world.statistics.episodes,
             "opt_step": state.clock.opt_step,
-            "lr": self.algorithm.learning_rate(frame),
+            "lr": self.algorithm.learning_rate(state.clock),
             **state.metrics,
             **self.algorithm.scheduled(frame),
         }
@@ -202,6 +204,15 @@ class Session:
             for name, network in self.algorithm.networks.items()
         }
         return {"networks": named, "frame": frame, "normaliser": normaliser}
+
+
+def check_not_distributed(spec: Spec) -> None:
+    """Raise UserError for a spec whose sessions are to share their parameters: alone they would be another method."""
+    if spec.meta.distributed is not False:
+        raise UserError(
+            f"meta.distributed: '{spec.meta.distributed}' (Hogwild) can't be trained yet; allowed: false, which trains "
+            "the sessions independently"
+        )
 
 
 def reaches(frequency: int, before: int, frame: int) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from slm.analysis.metrics import session_metrics
-from slm.backend import Backend
+from slm.backend import Backend, EagerBackend
 from slm.checkpoint import CheckpointFile, CorruptCheckpointError, to_bytes, write_atomically
 from slm.provenance import code_fingerprint, processor, versions
 from slm.records import Table
@@ -71,7 +71,10 @@ def train(job: Job, backend: Backend) -> None:
     While another process trains the same session (one that outlived its Snakemake, say) this one waits, and then
     publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT.
     """
-    job.folder.mkdir(parents=True, exist_ok=True)
+    if not job.folder.exists():
+        # A mistake that only shows in the session's making (an unknown environment, say) is to leave nothing behind.
+        Session(job.spec, job.trial, job.session, EagerBackend())
+        job.folder.mkdir(parents=True, exist_ok=True)
     with _exclusive(job.folder / "lock"):
         if _is_finished(job):
             log.info("the session is finished already: publishing its artifacts again")
@@ -96,17 +99,9 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _run(job: Job, backend: Backend) -> None:
-    session = Session(job.spec, job.trial, job.session, backend)
-    tables = Tables(
-        Table(job.folder / "train.csv", session.columns),
-        Table(job.folder / "eval.csv", [*session.columns, "source"]),
-        Table(job.folder / "timing.csv", TIMING_COLUMNS),
-    )
     identity = {"session hash": job.hash, "code fingerprint": code_fingerprint()}
     checkpoints = CheckpointFile(job.folder, identity)
-    if not _resume(session, tables, checkpoints):
-        for table in tables.all():
-            table.start()
+    session, tables = _resume(job, backend, checkpoints) or _start(job, backend)
     with _signals() as received:
         saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
         session.run(tables, saver)
@@ -117,9 +112,29 @@ def _run(job: Job, backend: Backend) -> None:
     checkpoints.remove()
 
 
-def _resume(session: Session, tables: Tables, checkpoints: CheckpointFile) -> bool:
-    """Take on the newest usable checkpoint. Returns whether there was one."""
+def _open(job: Job, backend: Backend) -> tuple[Session, Tables]:
+    """A new session and its tables, whose files are not touched yet."""
+    session = Session(job.spec, job.trial, job.session, backend)
+    tables = Tables(
+        Table(job.folder / "train.csv", session.columns),
+        Table(job.folder / "eval.csv", [*session.columns, "source"]),
+        Table(job.folder / "timing.csv", TIMING_COLUMNS),
+    )
+    return session, tables
+
+
+def _start(job: Job, backend: Backend) -> tuple[Session, Tables]:
+    """A session at its first frame."""
+    session, tables = _open(job, backend)
+    for table in tables.all():
+        table.start()
+    return session, tables
+
+
+def _resume(job: Job, backend: Backend, checkpoints: CheckpointFile) -> tuple[Session, Tables] | None:
+    """The session as the newest usable checkpoint has it; None without one."""
     for path in checkpoints.candidates():
+        session, tables = _open(job, backend)  # anew for each: a failed attempt may have changed half of the state
         try:
             content = checkpoints.load(path)
             for table, length in zip(tables.all(), content["lengths"], strict=True):
@@ -128,10 +143,12 @@ def _resume(session: Session, tables: Tables, checkpoints: CheckpointFile) -> bo
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             reason = str(error) if isinstance(error, CorruptCheckpointError) else f"{type(error).__name__}: {error}"
             log.warning("the checkpoint %s can't be used: %s", path, reason)
+            for table in tables.all():
+                table.close()
             continue
         log.info("resumed at frame %d", session.state.clock.frame)
-        return True
-    return False
+        return session, tables
+    return None
 
 
 class _Saver:

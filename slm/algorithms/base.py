@@ -7,9 +7,10 @@ on the *clock*; experience is in the *memory*. Its step functions (`choose`, `up
 
 from __future__ import annotations
 
+import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,17 +20,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slm.algorithms.distributions import action_count
 from slm.algorithms.policies import Policy
-from slm.algorithms.schedules import Schedule, linear_to_min, linear_to_zero
-from slm.backend import Agent, Backend, Inputs, Outputs, Program, StepFunction
+from slm.algorithms.schedules import Rate, Schedule, make_rate
+from slm.backend import Agent, Backend, EagerBackend, Inputs, Outputs, Program, StepFunction
 from slm.errors import UserError
-from slm.memory import Replay, Rollout
+from slm.memory import Memory
 from slm.nets import Network
 from slm.nets.network import Parameters, gradients
-from slm.optim import OPTIMIZERS, clip_by_global_norm, make_optimizer
+from slm.optim import OPTIMIZERS, clip_by_global_norm
 from slm.spec import NetSpec, Spec
+from slm.torch_optim import TorchOptimizer, optimizer_for
 
-Memory = Rollout | Replay
+log = logging.getLogger(__name__)
+
 Metrics = dict[str, float]
 
 
@@ -62,8 +66,8 @@ class Spaces:
     def action_type(self) -> tuple[tuple[int, ...], Any]:
         """Shape and NumPy type of one action in memory."""
         if isinstance(self.action, gym.spaces.Box):
-            return (int(np.prod(self.action.shape)),), np.float32
-        return self.action.shape or (), np.int64
+            return (action_count(self.action),), np.float32
+        return () if isinstance(self.action, gym.spaces.Discrete) else (action_count(self.action),), np.int64
 
 
 class DivergedError(Exception):
@@ -80,7 +84,7 @@ class Algorithm(ABC):
         self.spec, self.spaces = spec, spaces
         self.networks: dict[str, Network] = {}
         self._net_specs: dict[str, NetSpec] = {}
-        self._learning_rates: dict[str, Schedule] = {}
+        self._learning_rates: dict[str, Rate] = {}
         self._optimizers: dict[str, Any] = {}
         self._programs: dict[str, Program] = {}
         self._hyper: dict[str, Tensor] = {}
@@ -120,21 +124,18 @@ class Algorithm(ABC):
     # --- networks
 
     def add_network(self, name: str, network: Network, spec: NetSpec) -> None:
-        """Register a trained network: the agent holds its parameters under ``name``, its optimizer state beside."""
-        optimizer = spec.optim_spec
-        if optimizer["name"] not in OPTIMIZERS:
-            raise UserError(
-                f"agent.net.optim_spec.name: '{optimizer['name']}' is not supported; supported: {', '.join(OPTIMIZERS)}"
-            )
+        """Register a trained network: the agent holds its parameters under ``name``, the rest of its state beside."""
         self.networks[name], self._net_specs[name] = network, spec
-        self._optimizers[name], base = make_optimizer(optimizer)
-        self._learning_rates[name] = learning_rate(base, spec)
+        self._optimizers[name], base = optimizer_for(spec.optim_spec, network.views, network.flatten, (network.size,))
+        self._learning_rates[name] = make_rate(base, spec.lr_scheduler_spec)
 
     def initial_agent(self) -> Agent:
-        """Parameters and optimizer states of all registered networks."""
+        """Parameters, buffers and optimizer states of all registered networks."""
         agent: Agent = {}
         for name, network in self.networks.items():
             agent[name] = network.initial_parameters()
+            if network.buffer_size:
+                agent[f"{name}.buffers"] = network.initial_buffers()
             state = self._optimizers[name].init(agent[name])
             agent.update({f"{name}.{key}": value for key, value in state.items()})
         return agent
@@ -148,11 +149,13 @@ class Algorithm(ABC):
     ) -> tuple[Agent, dict[str, Tensor]]:
         """One optimizer step of the named networks (default: all) along the gradient of ``loss``.
 
-        Returns the new agent and the loss function's metrics.
+        Buffers that the loss function's forward passes have changed come among its metrics (see `train_forward`).
+        Returns the new agent and the other metrics.
         """
         networks = self.networks if names is None else {name: self.networks[name] for name in names}
         slopes, metrics = gradients(loss, networks, agent)
-        new = dict(agent)
+        buffers = {name: metrics.pop(name) for name in [f"{name}.buffers" for name in networks] if name in metrics}
+        new = {**agent, **buffers}
         for name, slope in slopes.items():
             if self._net_specs[name].clip_grad_val is not None:
                 slope = clip_by_global_norm(slope, inputs[f"clip_grad.{name}"])
@@ -162,9 +165,20 @@ class Algorithm(ABC):
             new.update({f"{name}.{slot}": state[slot] for slot in slots})
         return new, metrics
 
-    def learning_rate(self, frame: int) -> float:
+    def train_forward(
+        self, name: str, named: Mapping[str, Parameters], x: Tensor
+    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """Outputs of a network in training mode, and its new buffers, if it has any, for the loss function's metrics.
+
+        The buffers are a flat vector under the name that the agent holds them by.
+        """
+        network = self.networks[name]
+        outputs, buffers = network.train(named[name], x)
+        return outputs, {f"{name}.buffers": network.flatten_buffers(buffers)} if buffers else {}
+
+    def learning_rate(self, clock: Clock) -> float:
         """Mean learning rate of the networks, for the log."""
-        return float(np.mean([schedule(frame) for schedule in self._learning_rates.values()]))
+        return float(np.mean([rate(clock.frame, clock.train_calls) for rate in self._learning_rates.values()]))
 
     # --- acting
 
@@ -177,6 +191,10 @@ class Algorithm(ABC):
             self._bind_one(name, self.choose, inputs)
         return self.run(name, inputs)["actions"].numpy()
 
+    def to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions (B, …) of `act`, which the memory keeps, as the environments take them."""
+        return actions
+
     # --- binding to a backend
 
     def bind(self, agent: Agent, backend: Backend) -> None:
@@ -184,18 +202,38 @@ class Algorithm(ABC):
 
         From here on ``self.agent`` names those buffers, which the programs change in place.
         """
-        self.agent, self._backend = agent, backend
-        self._hyper = {name: torch.tensor(value) for name, value in self._inputs_at(0).items()}
+        self.agent, self._backend = agent, self._possible(backend)
+        self._hyper = {name: torch.tensor(value) for name, value in self._inputs_at(Clock()).items()}
         for name, (function, example) in self.step_functions(agent).items():
             self._bind_one(name, function, example)
 
+    def _possible(self, backend: Backend) -> Backend:
+        """The backend, or the eager one where an optimizer can't be part of a graph; the log says so."""
+        own = {spec.optim_spec["name"] for name, spec in self._net_specs.items()
+               if isinstance(self._optimizers[name], TorchOptimizer)}  # fmt: skip
+        if not own or isinstance(backend, EagerBackend):
+            return backend
+        log.warning(
+            "the optimizer %s can't be compiled, so the updates run eagerly; compiled are: %s",
+            ", ".join(sorted(own)), ", ".join(OPTIMIZERS),
+        )  # fmt: skip
+        return EagerBackend()
+
     def _bind_one(self, name: str, function: StepFunction, example: Inputs) -> None:
-        static = (type(self).__name__, self.spec.agent, self.networks, self.spaces)
+        # The nets' own specs too: the agent's text leaves out keys with a prefix, such as actor_optim_spec.
+        static = (type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces)
         self._programs[name] = self._backend.bind(function, self.agent, example, static)
 
     @abstractmethod
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
         """Name → (step function, example inputs), for `bind`."""
+
+    def example_observations(self) -> Inputs:
+        """The inputs of ``choose``, to bind it with."""
+        shape, kind = self.spaces.observation_type
+        noise = self.policy.noise(np.random.default_rng(0), self.spaces.num_envs)
+        seen = {"observations": np.zeros((self.spaces.num_envs, *shape), kind), **noise}
+        return {**tensors(seen), "explore": torch.tensor(0.0)}
 
     def run(self, program: str, inputs: Inputs) -> Outputs:
         """Run a bound step function."""
@@ -205,47 +243,42 @@ class Algorithm(ABC):
         """Scalar tensors of the hyperparameters; `set_hyper` moves them with the frame."""
         return self._hyper
 
-    def set_hyper(self, frame: int) -> None:
-        """Set the hyperparameter inputs to their values at this frame."""
-        for name, value in self._inputs_at(frame).items():
+    def set_hyper(self, clock: Clock) -> None:
+        """Set the hyperparameter inputs to their values at this time."""
+        for name, value in self._inputs_at(clock).items():
             self._hyper[name].fill_(value)
 
-    def _inputs_at(self, frame: int) -> dict[str, float]:
-        inputs = {f"lr.{name}": schedule(frame) for name, schedule in self._learning_rates.items()}
+    def _inputs_at(self, clock: Clock) -> dict[str, float]:
+        inputs = {f"lr.{name}": rate(clock.frame, clock.train_calls) for name, rate in self._learning_rates.items()}
         for name, spec in self._net_specs.items():
             if spec.clip_grad_val is not None:
                 inputs[f"clip_grad.{name}"] = float(spec.clip_grad_val)
-        return {**inputs, **self.hyperparameters(frame)}
+        return {**inputs, **self.hyperparameters(clock.frame)}
 
-    def mean_metrics(self, outputs: Sequence[Outputs], frame: int) -> Metrics:
-        """Mean of the updates' metrics. Raises DivergedError where a loss is not finite."""
+    def mean_metrics(self, outputs: Sequence[Outputs], frame: int, names: Sequence[str] = ()) -> Metrics:
+        """Mean of the updates' metrics, which have the given names (default: `METRICS`), the loss first.
+
+        Raises DivergedError where the loss is not finite.
+        """
         means = torch.stack([output["metrics"] for output in outputs]).mean(dim=0).tolist()
-        metrics = dict(zip(self.METRICS, means, strict=True))
-        if not math.isfinite(metrics["loss"]):
-            raise DivergedError(f"the loss is {metrics['loss']} at frame {frame}")
-        return metrics
-
-
-def learning_rate(base: float, spec: NetSpec) -> Schedule:
-    """The learning rate as a function of the frame. Raises UserError for a scheduler that is not supported."""
-    scheduler = spec.lr_scheduler_spec
-    if scheduler is None:
-        return lambda frame: base
-    if scheduler["name"] == "LinearToZero":
-        return linear_to_zero(base, float(scheduler["frame"]))
-    if scheduler["name"] == "LinearToMin":
-        return linear_to_min(base, float(scheduler["frame"]), float(scheduler["min_factor"]))
-    raise UserError(
-        f"agent.net.lr_scheduler_spec.name: '{scheduler['name']}' can't be trained yet; "
-        "implemented: LinearToZero, LinearToMin"
-    )
+        if not math.isfinite(means[0]):
+            raise DivergedError(f"the loss is {means[0]} at frame {frame}")
+        return dict(zip(names or self.METRICS, means, strict=True))
 
 
 def elementwise_loss(spec: NetSpec) -> nn.Module:
-    """The torch.nn loss of a net spec, without reduction."""
+    """The torch.nn loss of a net spec, without reduction: algorithms weight and average the elements themselves.
+
+    Raises UserError for a loss of more than a prediction and a target, and for a reduction other than the mean.
+    """
     kwargs = dict(spec.loss_spec)
+    if (reduction := kwargs.pop("reduction", "mean")) != "mean":
+        raise UserError(f"agent.net.loss_spec.reduction: '{reduction}' is not supported; allowed: mean")
     names = {name.lower(): name for name in nn.modules.loss.__all__}
-    return getattr(nn, names[kwargs.pop("name").lower()])(**kwargs, reduction="none")
+    name = names[kwargs.pop("name").lower()]
+    if name == "GaussianNLLLoss":
+        raise UserError(f"agent.net.loss_spec.name: '{name}' needs a variance beside prediction and target")
+    return getattr(nn, name)(**kwargs, reduction="none")
 
 
 def tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:

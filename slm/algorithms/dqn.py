@@ -7,44 +7,43 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import gymnasium as gym
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, stack
 
-from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, elementwise_loss, tensors
+from slm.algorithms.base import Clock, Memory, Metrics, Spaces, elementwise_loss
 from slm.algorithms.distributions import make_distribution
 from slm.algorithms.policies import make_policy
+from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Agent, Inputs, Outputs, StepFunction
-from slm.memory import PrioritizedReplay, Replay
+from slm.errors import UserError
+from slm.memory import Replay
 from slm.nets import build_network
 from slm.nets.network import Parameters
-from slm.spec import DQNSpec, PrioritizedReplaySpec, ReplaySpec, Spec
-
-RINGS = ("observations", "next_observations", "actions", "rewards", "terminated")
+from slm.spec import DQNSpec, Spec
 
 
-class DQN(Algorithm):
+class DQN(ReplayBased):
     """Q-learning from replayed transitions towards the targets of a slowly moving copy of the network."""
 
     METRICS: ClassVar = ("loss", "q_mean")
 
     def __init__(self, spec: Spec, spaces: Spaces) -> None:
         super().__init__(spec, spaces)
-        algorithm, memory = spec.agent.algorithm, spec.agent.memory
+        algorithm = spec.agent.algorithm
         assert isinstance(algorithm, DQNSpec)
-        assert isinstance(memory, ReplaySpec | PrioritizedReplaySpec)
-        self.algorithm, self.memory_spec, self.net_spec = algorithm, memory, spec.agent.net
+        if not isinstance(spaces.action, gym.spaces.Discrete):
+            name, space = algorithm.name, spaces.action
+            raise UserError(f"agent.algorithm.name: '{name}' needs a Discrete action space, not {space}")
+        self.algorithm, self.net_spec = algorithm, spec.agent.net
         self.distribution = make_distribution(algorithm.action_pdtype, spaces.action)
         self.policy = make_policy(algorithm.action_policy, self.distribution, spaces.action)
         # Without a schedule ε-greedy is greedy.
         self.explore = make_schedule(algorithm.explore_var_spec, default=0.0)
-        beta_spec = memory.beta_spec if isinstance(memory, PrioritizedReplaySpec) else None
-        self._beta = None if beta_spec is None else make_schedule(beta_spec)
         self.loss_function = elementwise_loss(self.net_spec)
         self.has_target = algorithm.name in ("DQN", "DoubleDQN")
-        self._places = np.zeros(memory.batch_size, np.int64)
 
     def init(self, seed: int) -> Agent:
         (actions,) = self.distribution.heads
@@ -53,14 +52,9 @@ class DQN(Algorithm):
         agent = self.initial_agent()
         if self.has_target:
             agent["q_target"] = agent["q"].clone()
+            if network.buffer_size:
+                agent["q_target.buffers"] = agent["q.buffers"].clone()
         return agent
-
-    def make_memory(self) -> Replay:
-        spec, spaces = self.memory_spec, self.spaces
-        arguments = (spec.max_size, spec.batch_size, spaces.observation_type, spaces.action_type, spec.use_cer)
-        if isinstance(spec, PrioritizedReplaySpec):
-            return PrioritizedReplay(*arguments, alpha=spec.alpha, epsilon=spec.epsilon)
-        return Replay(*arguments)
 
     # --- step functions
 
@@ -71,7 +65,7 @@ class DQN(Algorithm):
 
     def choose(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """Actions for observations (N, …)."""
-        values = self.q_values(self.networks["q"].views(agent["q"]), inputs["observations"])
+        values = self.q_values(self.networks["q"].named(agent, "q"), inputs["observations"])
         return agent, {"actions": self.policy.choose([values], inputs["explore"], dict(inputs))}
 
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
@@ -84,9 +78,10 @@ class DQN(Algorithm):
         y = self.targets(agent, inputs, places)
 
         def loss(named: dict[str, Parameters]) -> tuple[Tensor, dict[str, Tensor]]:
-            q = self.q_values(named["q"], observations).gather(1, actions[:, None]).squeeze(1)
+            (values,), buffers = self.train_forward("q", named, observations)
+            q = values.gather(1, actions[:, None]).squeeze(1)
             total = (inputs["weights"] * self.loss_function(q, y)).mean()
-            return total, {"metrics": stack([total, q.mean()]), "errors": (y - q).abs()}
+            return total, {"metrics": stack([total, q.mean()]), "errors": (y - q).abs(), **buffers}
 
         return self.descend(agent, inputs, loss)
 
@@ -100,10 +95,10 @@ class DQN(Algorithm):
         rewards, terminated = inputs["rewards"][places], inputs["terminated"][places]
         next_observations = inputs["next_observations"][places]
         network = self.networks["q"]
-        valued = network.views(agent["q_target" if self.has_target else "q"])
+        valued = network.named(agent, "q_target" if self.has_target else "q")
         values = self.q_values(valued, next_observations)
         if self.algorithm.name == "DoubleDQN":
-            best = self.q_values(network.views(agent["q"]), next_observations).argmax(1)
+            best = self.q_values(network.named(agent, "q"), next_observations).argmax(1)
         else:
             best = values.argmax(1)
         bootstrap = values.gather(1, best[:, None]).squeeze(1)
@@ -112,41 +107,25 @@ class DQN(Algorithm):
     # --- acting and learning
 
     def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
-        assert isinstance(memory, Replay)
-        frequency, start = self.algorithm.training_frequency, self.algorithm.training_start_step
-        before = clock.frame - self.spaces.num_envs
-        metrics = None
-        if clock.frame > start and clock.frame // frequency > before // frequency:
-            self.set_hyper(clock.frame)
-            metrics = self.learn(memory, clock, rng)
-            clock.train_calls += 1
-        self.move_target(before, clock.frame)
+        metrics = super().train(memory, clock, rng)
+        self.move_target(clock.frame - self.spaces.num_envs, clock.frame)
         return metrics
 
     def learn(self, memory: Replay, clock: Clock, rng: np.random.Generator) -> Metrics:
-        rings = tensors({name: getattr(memory, name) for name in RINGS})
         outputs: list[Outputs] = []
         for _ in range(self.algorithm.training_iter):
             places = memory.sample(rng)
-            batch = {**rings, "places": torch.from_numpy(places), "weights": self.weights(memory, places, clock.frame)}
-            for _ in range(self.algorithm.training_batch_iter):
-                outputs.append(self.run("update", {**batch, **self.hyper()}))
-            if isinstance(memory, PrioritizedReplay):
-                memory.update_priorities(places, outputs[-1]["errors"].numpy())
+            inputs = {**self.batch(memory, places, clock.frame), **self.hyper()}
+            outputs += [self.run("update", inputs) for _ in range(self.algorithm.training_batch_iter)]
+            self.update_priorities(memory, places, outputs[-1])
         clock.opt_step += len(outputs)
         return self.mean_metrics(outputs, clock.frame)
-
-    def weights(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Tensor:
-        """Weights of the losses (B,): importance-sampling weights where the memory's spec asks for them, else 1."""
-        if self._beta is not None and isinstance(memory, PrioritizedReplay):
-            return torch.from_numpy(memory.importance_weights(places, self._beta(frame)))
-        return torch.ones(len(places))
 
     def move_target(self, before: int, frame: int) -> None:
         """Move the target network after the step from frame ``before`` to ``frame``.
 
         ``polyak``: θ' ← (1 − c) θ' + c θ after every step; ``replace``: θ' ← θ whenever ``update_frequency`` frames
-        have passed.
+        have passed. Buffers are copied with either: running statistics are averages already.
         """
         if not self.has_target:
             return
@@ -155,6 +134,10 @@ class DQN(Algorithm):
             target.lerp_(q, spec.polyak_coef)
         elif frame // spec.update_frequency > before // spec.update_frequency:
             target.copy_(q)
+        else:
+            return
+        if "q.buffers" in self.agent:
+            self.agent["q_target.buffers"].copy_(self.agent["q.buffers"])
 
     # --- binding
 
@@ -165,14 +148,7 @@ class DQN(Algorithm):
         return {"gamma": self.algorithm.gamma}
 
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        spaces, batch = self.spaces, self.memory_spec.batch_size
-        noise = self.policy.noise(np.random.default_rng(0), spaces.num_envs)
-        shape, kind = spaces.observation_type
-        seen = {"observations": np.zeros((spaces.num_envs, *shape), kind), **noise}
-        memory = self.make_memory()
-        rings = tensors({name: getattr(memory, name) for name in RINGS})
-        example = {**rings, "places": torch.zeros(batch, dtype=torch.long), "weights": torch.ones(batch)}
         return {
-            "choose": (self.choose, {**tensors(seen), "explore": torch.tensor(0.0)}),
-            "update": (self.update, {**example, **self.hyper()}),
+            "choose": (self.choose, self.example_observations()),
+            "update": (self.update, {**self.example_batch(), **self.hyper()}),
         }

@@ -13,7 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slm.algorithms.distributions import Categorical, Distribution, Outputs
+from slm.algorithms.distributions import (
+    Bernoulli,
+    Categorical,
+    Distribution,
+    MultiCategorical,
+    NormalTanh,
+    Outputs,
+    action_count,
+    make_distribution,
+)
 from slm.errors import UserError
 
 Noise = dict[str, NDArray[np.float32]]
@@ -43,39 +52,55 @@ class Sampling:
 
 
 class Uniform:
-    """Every action equally likely: of a Discrete space, or within [−1, 1] in each dimension of a Box."""
+    """Every action equally likely: each value of a discrete component, or [−1, 1] in each dimension of a Box."""
 
     def __init__(self, space: gym.Space) -> None:
-        self._actions = int(space.n) if isinstance(space, gym.spaces.Discrete) else None
-        self._shape = () if self._actions else (int(np.prod(space.shape or ())),)
+        self._values = value_counts(space)
+        self._shape = () if isinstance(space, gym.spaces.Discrete) else (action_count(space),)
 
     def noise(self, rng: np.random.Generator, batch: int) -> Noise:
         return {"uniform": rng.random((batch, *self._shape), dtype=np.float32)}
 
     def choose(self, outputs: Outputs, explore: Tensor, noise: dict[str, Tensor]) -> Tensor:
-        if self._actions is None:
-            return 2 * noise["uniform"] - 1
-        return (noise["uniform"] * self._actions).long().clamp(max=self._actions - 1)
+        uniform = noise["uniform"]
+        if self._values is None:
+            return 2 * uniform - 1
+        # The product may round up to the number of values.
+        return torch.minimum((uniform * self._values).long(), self._values - 1)
+
+
+def value_counts(space: gym.Space) -> Tensor | None:
+    """Number of values of each discrete component: a scalar for Discrete, else (A,); None for a Box."""
+    if isinstance(space, gym.spaces.Discrete):
+        return torch.tensor(int(space.n))
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return torch.from_numpy(space.nvec.reshape(-1).astype(np.int64))
+    return torch.full((action_count(space),), 2) if isinstance(space, gym.spaces.MultiBinary) else None
+
+
+DiscreteDistribution = Categorical | MultiCategorical | Bernoulli
 
 
 class EpsilonGreedy:
-    """The largest output's action, or with probability ε a random one; one draw for each environment."""
+    """The action with the largest output, or with probability ε a random one; one draw for each environment."""
 
-    def __init__(self, space: gym.spaces.Discrete) -> None:
-        self._random = Uniform(space)
+    def __init__(self, space: gym.Space, distribution: DiscreteDistribution) -> None:
+        self._random, self._distribution = Uniform(space), distribution
 
     def noise(self, rng: np.random.Generator, batch: int) -> Noise:
         return {**self._random.noise(rng, batch), "coin": rng.random(batch, dtype=np.float32)}
 
     def choose(self, outputs: Outputs, explore: Tensor, noise: dict[str, Tensor]) -> Tensor:
-        return torch.where(noise["coin"] < explore, self._random.choose(outputs, explore, noise), outputs[0].argmax(-1))
+        greedy = self._distribution.greedy(outputs)
+        coin = noise["coin"].view(-1, *[1] * (greedy.dim() - 1))
+        return torch.where(coin < explore, self._random.choose(outputs, explore, noise), greedy)
 
 
 class Boltzmann:
-    """Probabilities softmax(outputs / τ)."""
+    """Each discrete component by the probabilities softmax(outputs / τ)."""
 
-    def __init__(self, space: gym.spaces.Discrete) -> None:
-        self._distribution = Categorical(space)
+    def __init__(self, distribution: DiscreteDistribution) -> None:
+        self._distribution = distribution
 
     def noise(self, rng: np.random.Generator, batch: int) -> Noise:
         return {"noise": self._distribution.noise(rng, batch)}
@@ -86,10 +111,14 @@ class Boltzmann:
 
 def make_policy(name: str, distribution: Distribution, space: gym.Space) -> Policy:
     """The policy that ``action_policy`` names. Raises UserError for one that the action space has no meaning for."""
+    key = "agent.algorithm.action_policy"
     if name == "default":
         return Sampling(distribution)
     if name == "random":
+        if isinstance(distribution, NormalTanh):
+            raise UserError(f"{key}: 'random' draws actions as they are taken, but NormalTanh keeps them unsquashed")
         return Uniform(space)
-    if not isinstance(space, gym.spaces.Discrete):
-        raise UserError(f"agent.algorithm.action_policy: '{name}' needs a Discrete action space, not {space}")
-    return EpsilonGreedy(space) if name == "epsilon_greedy" else Boltzmann(space)
+    by_logits = make_distribution("default", space)
+    if not isinstance(by_logits, DiscreteDistribution):
+        raise UserError(f"{key}: '{name}' needs a discrete action space, not {space}")
+    return EpsilonGreedy(space, by_logits) if name == "epsilon_greedy" else Boltzmann(by_logits)

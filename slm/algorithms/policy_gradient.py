@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, elementwise_loss, tensors
-from slm.algorithms.distributions import make_distribution
-from slm.algorithms.policies import make_policy
+from slm.algorithms.base import Spaces, elementwise_loss, tensors
+from slm.algorithms.on_policy import OnPolicy
 from slm.algorithms.returns import bootstrapped_returns, gae, monte_carlo_returns
 from slm.algorithms.schedules import make_schedule
-from slm.backend import Agent, Inputs, Outputs, StepFunction
+from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Rollout
 from slm.nets import build_network
 from slm.nets.network import Parameters
-from slm.spec import ActorCriticSpec, PPOSpec, Spec, actor_net_spec, critic_net_spec
+from slm.spec import Spec, actor_net_spec, critic_net_spec
 
 
 @dataclass(frozen=True)
@@ -35,36 +34,24 @@ class Values:
     """log π(a_t | s_t)."""
 
 
-class PolicyGradient(Algorithm):
+class PolicyGradient(OnPolicy):
     """Actor and critic, in two networks or one, learning from rollouts of T steps of N environments."""
 
     def __init__(self, spec: Spec, spaces: Spaces, horizon: int) -> None:
-        super().__init__(spec, spaces)
-        algorithm = spec.agent.algorithm
-        assert isinstance(algorithm, ActorCriticSpec | PPOSpec)
-        self.algorithm: Any = algorithm
-        self.horizon = horizon
-        self.distribution = make_distribution(algorithm.action_pdtype, spaces.action)
-        self.policy = make_policy(algorithm.action_policy, self.distribution, spaces.action)
-        self.explore = make_schedule(algorithm.explore_var_spec, default=0.0)
-        self._entropy_coef = make_schedule(algorithm.entropy_coef_spec, default=0.0)
+        super().__init__(spec, spaces, horizon)
+        self._entropy_coef = make_schedule(self.algorithm.entropy_coef_spec, default=0.0)
         self.value_loss_function = elementwise_loss(actor_net_spec(spec))
 
     def init(self, seed: int) -> Agent:
         actor_spec, critic_spec = actor_net_spec(self.spec), critic_net_spec(self.spec)
-        shape, heads = self.spaces.observation.shape, list(self.distribution.heads)
-        log_std_size = self.distribution.log_std_size if actor_spec.log_std_init is not None else None
-        if log_std_size is not None:
-            heads = heads[:1]
-        gains = [actor_spec.actor_init_std, *[None] * (len(heads) - 1)]
+        shape, policy = self.spaces.observation.shape, self.policy_heads(actor_spec)
         if critic_spec is None:
-            network = build_network(actor_spec, shape, [*heads, 1], seed, log_std_size=log_std_size,
-                                    head_gains=[*gains, actor_spec.critic_init_std])  # fmt: skip
-            self.add_network("actor_critic", network, actor_spec)
+            policy["heads"] += [1]
+            policy["head_gains"] += [actor_spec.critic_init_std]
+            self.add_network("actor_critic", build_network(actor_spec, shape, seed=seed, **policy), actor_spec)
         else:
-            actor = build_network(actor_spec, shape, heads, seed, log_std_size=log_std_size, head_gains=gains)
             critic = build_network(critic_spec, shape, [1], seed + 1, head_gains=[critic_spec.critic_init_std])
-            self.add_network("actor", actor, actor_spec)
+            self.add_network("actor", build_network(actor_spec, shape, seed=seed, **policy), actor_spec)
             self.add_network("critic", critic, critic_spec)
         agent = self.initial_agent()
         if self.algorithm.normalize_v_targets:
@@ -72,27 +59,29 @@ class PolicyGradient(Algorithm):
                           "targets.count": torch.zeros(())})  # fmt: skip
         return agent
 
-    def make_memory(self) -> Rollout:
-        spaces = self.spaces
-        return Rollout(self.horizon, spaces.num_envs, spaces.observation_type, spaces.action_type)
-
     # --- the networks as functions
 
     def forward(self, named: dict[str, Parameters], observations: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Policy outputs, each (B, head size), and values V(s) (B,)."""
-        if "actor_critic" in self.networks:
-            *policy, values = self.networks["actor_critic"](named["actor_critic"], observations)
-            return tuple(policy), values.squeeze(-1)
-        (values,) = self.networks["critic"](named["critic"], observations)
-        return self.networks["actor"](named["actor"], observations), values.squeeze(-1)
+        return split({name: network(named[name], observations) for name, network in self.networks.items()})
+
+    def forward_to_learn(
+        self, named: dict[str, Parameters], observations: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, dict[str, Tensor]]:
+        """As `forward`, in training mode; and the networks' new buffers, for the loss function's metrics."""
+        outputs, buffers = {}, {}
+        for name in self.networks:
+            outputs[name], moved = self.train_forward(name, named, observations)
+            buffers.update(moved)
+        return *split(outputs), buffers
 
     def _named(self, agent: Agent) -> dict[str, Parameters]:
-        return {name: network.views(agent[name]) for name, network in self.networks.items()}
+        return {name: network.named(agent, name) for name, network in self.networks.items()}
 
     def choose(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """Actions for observations (N, …)."""
         name = "actor_critic" if "actor_critic" in self.networks else "actor"
-        outputs = self.networks[name](self.networks[name].views(agent[name]), inputs["observations"])
+        outputs = self.networks[name](self.networks[name].named(agent, name), inputs["observations"])
         if name == "actor_critic":
             outputs = outputs[:-1]
         return agent, {"actions": self.policy.choose(outputs, inputs["explore"], dict(inputs))}
@@ -111,21 +100,7 @@ class PolicyGradient(Algorithm):
             values, targets = values / scale, targets / scale
         return self.value_loss_function(values, targets)
 
-    # --- acting and learning
-
-    def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
-        assert isinstance(memory, Rollout)
-        if not memory.full:
-            return None
-        self.set_hyper(clock.frame)
-        metrics = self.learn(memory, clock, rng)
-        clock.train_calls += 1
-        memory.clear()
-        return metrics
-
-    @abstractmethod
-    def learn(self, memory: Rollout, clock: Clock, rng: np.random.Generator) -> Metrics:
-        """Learn from a full rollout. Returns the mean metrics of the updates."""
+    # --- learning
 
     def advantages(self, memory: Rollout, values: Values) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Advantages and value targets of a rollout, (T, N) each: GAE, n-step or whole returns as the spec says."""
@@ -157,7 +132,8 @@ class PolicyGradient(Algorithm):
         T, N = memory.rewards.shape
         observations = memory.observations.reshape((T + 1) * N, *memory.observations.shape[2:])
         actions = memory.actions.reshape(T * N, *memory.actions.shape[2:])
-        outputs = self.run("evaluate", tensors({"observations": observations, "actions": actions}))
+        inputs = tensors({"observations": observations, "actions": actions})
+        outputs = self.run_sized(self.evaluate, inputs, rows=len(observations))
         values = outputs["values"].numpy().reshape(T + 1, N)
         next_values = values[1:].copy()
         final = memory.final_observations
@@ -165,7 +141,8 @@ class PolicyGradient(Algorithm):
             # Padded to the rollout's shape, so that the same graph serves.
             padded = np.zeros_like(observations)
             padded[: len(final)] = [observation for _, _, observation in final]
-            final_values = self.run("evaluate", tensors({"observations": padded, "actions": actions}))["values"]
+            inputs = tensors({"observations": padded, "actions": actions})
+            final_values = self.run_sized(self.evaluate, inputs, rows=len(padded))["values"]
             for (t, n, _), value in zip(final, final_values.tolist(), strict=False):
                 next_values[t, n] = value
         return Values(values[:-1], next_values, outputs["log_probs"].numpy().reshape(T, N))
@@ -178,34 +155,8 @@ class PolicyGradient(Algorithm):
     def hyperparameters(self, frame: int) -> dict[str, float]:
         return {"entropy_coef": self._entropy_coef(frame), "value_coef": self.algorithm.val_loss_coef}
 
-    def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        spaces, rows = self.spaces, self.horizon * self.spaces.num_envs
-        (shape, kind), (action_shape, action_kind) = spaces.observation_type, spaces.action_type
-        noise = self.policy.noise(np.random.default_rng(0), spaces.num_envs)
-        seen = {"observations": np.zeros((spaces.num_envs, *shape), kind), **noise}
-        rollout = {
-            "observations": np.zeros((rows + spaces.num_envs, *shape), kind),
-            "actions": np.zeros((rows, *action_shape), action_kind),
-        }
-        return {
-            "choose": (self.choose, {**tensors(seen), "explore": torch.tensor(0.0)}),
-            "evaluate": (self.evaluate, tensors(rollout)),
-            "update": (self.update, {**self.example_batch(), **self.hyper()}),
-        }
-
-    def example_batch(self) -> dict[str, Tensor]:
-        """Example of the rollout as `update` sees it: T·N transitions."""
-        rows = self.horizon * self.spaces.num_envs
-        (shape, kind), (action_shape, action_kind) = self.spaces.observation_type, self.spaces.action_type
-        arrays: dict[str, NDArray[Any]] = {
-            "observations": np.zeros((rows, *shape), kind),
-            "actions": np.zeros((rows, *action_shape), action_kind),
-        }
-        floats = {name: np.zeros(rows, np.float32) for name in ("log_probs", "advantages", "targets", "values")}
-        return tensors({**arrays, **floats})
-
     def batch(self, memory: Rollout, values: Values, advantages: NDArray[Any], targets: NDArray[Any]) -> Inputs:
-        """A full rollout as T·N transitions, the form of `example_batch`."""
+        """A rollout as T·N transitions."""
         arrays = {
             "observations": memory.observations[:-1],
             "actions": memory.actions,
@@ -213,6 +164,7 @@ class PolicyGradient(Algorithm):
             "advantages": advantages,
             "targets": targets,
             "values": values.values,
+            **self.mask(memory),
         }
         return tensors({name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()})
 
@@ -221,6 +173,10 @@ class PolicyGradient(Algorithm):
         """One gradient step."""
 
 
-def standardize(x: Tensor) -> Tensor:
-    """Zero mean and unit (sample) deviation."""
-    return (x - x.mean()) / (x.std() + 1e-8)
+def split(outputs: dict[str, tuple[Tensor, ...]]) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The outputs of actor and critic, apart or in one network, as policy outputs and values (B,)."""
+    if "actor_critic" in outputs:
+        *policy, values = outputs["actor_critic"]
+    else:
+        policy, (values,) = list(outputs["actor"]), outputs["critic"]
+    return tuple(policy), values.squeeze(-1)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, stack
 
 from slm.algorithms.base import Clock, Metrics, Spaces
-from slm.algorithms.policy_gradient import PolicyGradient, standardize
+from slm.algorithms.masked import standardize
+from slm.algorithms.policy_gradient import PolicyGradient
 from slm.algorithms.schedules import make_schedule
-from slm.backend import Agent, Inputs, Outputs, StepFunction
+from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Rollout
 from slm.nets.network import Parameters
-from slm.spec import PPOSpec, Spec
+from slm.spec import PPOSILSpec, PPOSpec, Spec
 
 MAX_LOG_RATIO = 20.0
 PERCENTILE_DECAY = 0.99
@@ -23,11 +24,11 @@ PERCENTILE_DECAY = 0.99
 class PPO(PolicyGradient):
     """Several epochs of minibatch steps on each rollout, held near the policy that collected it."""
 
-    METRICS: ClassVar = ("loss", "policy_loss", "value_loss", "entropy")
+    METRICS: ClassVar[tuple[str, ...]] = ("loss", "policy_loss", "value_loss", "entropy")
 
     def __init__(self, spec: Spec, spaces: Spaces) -> None:
         algorithm = spec.agent.algorithm
-        assert isinstance(algorithm, PPOSpec)
+        assert isinstance(algorithm, PPOSpec | PPOSILSpec)
         super().__init__(spec, spaces, horizon=algorithm.time_horizon)
         self._clip_eps = make_schedule(algorithm.clip_eps_spec)
         self.rows = self.horizon * spaces.num_envs
@@ -48,10 +49,9 @@ class PPO(PolicyGradient):
         for _ in range(self.algorithm.training_epoch):
             order = torch.from_numpy(rng.permutation(self.rows))
             for index in order.split(self.minibatch):
-                program = "update" if len(index) == self.minibatch else "update_remainder"
-                outputs.append(self.run(program, {**batch, "index": index}))
+                outputs.append(self.run_sized(self.update, {**batch, "index": index}, rows=len(index)))
         clock.opt_step += len(outputs) * len(self.networks)
-        return self.mean_metrics(outputs, clock.frame)
+        return self.mean_metrics(outputs, clock.frame, PPO.METRICS)
 
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """One minibatch step along the gradient of −L^{CLIP+VF+S} (eq. 9), whose ratio ρ is π(a|s) / π_old(a|s)."""
@@ -62,7 +62,7 @@ class PPO(PolicyGradient):
         agent, advantages = self.scale_advantages(agent, inputs["advantages"][index])
 
         def loss(named: dict[str, Parameters]) -> tuple[Tensor, dict[str, Tensor]]:
-            outputs, values = self.forward(named, observations)
+            outputs, values, buffers = self.forward_to_learn(named, observations)
             log_ratio = self.distribution.log_prob(outputs, actions) - old_log_probs
             ratio = log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
             clipped = torch.maximum(torch.minimum(ratio, 1 + eps), 1 - eps)
@@ -71,7 +71,7 @@ class PPO(PolicyGradient):
             policy_loss = -surrogate - inputs["entropy_coef"] * entropy
             value_loss = inputs["value_coef"] * self.clipped_value_loss(values, targets, old_values, eps, agent)
             total = policy_loss + value_loss
-            return total, {"metrics": stack([total, policy_loss, value_loss, entropy])}
+            return total, {"metrics": stack([total, policy_loss, value_loss, entropy]), **buffers}
 
         return self.descend(agent, inputs, loss)
 
@@ -102,14 +102,6 @@ class PPO(PolicyGradient):
 
     def hyperparameters(self, frame: int) -> dict[str, float]:
         return {**super().hyperparameters(frame), "clip_eps": self._clip_eps(frame)}
-
-    def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        functions = super().step_functions(agent)
-        _, example = functions["update"]
-        functions["update"] = self.update, {**example, "index": torch.arange(self.minibatch)}
-        if remainder := self.rows % self.minibatch:
-            functions["update_remainder"] = self.update, {**example, "index": torch.arange(remainder)}
-        return functions
 
 
 def symlog(x: Tensor) -> Tensor:

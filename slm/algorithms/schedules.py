@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import torch
+
+from slm.errors import UserError
 from slm.spec import ScheduleSpec
 
 Schedule = Callable[[float], float]
 """Frame → value; an infinite frame gives the value at the end."""
+
+Rate = Callable[[float, int], float]
+"""(Frame, times trained so far) → learning rate."""
 
 
 def progress(frame: float, start: float, end: float) -> float:
@@ -54,11 +61,53 @@ SHAPES: dict[str, Callable[[float, float, float], float]] = {
 }
 
 
-def linear_to_zero(base: float, frames: float) -> Schedule:
-    """Learning rate falling linearly from ``base`` to 0 at ``frames``."""
-    return lambda frame: base * max(0.0, 1.0 - frame / frames)
+def make_rate(base: float, spec: Mapping[str, Any] | None) -> Rate:
+    """The learning rate of an ``lr_scheduler_spec`` that starts from ``base``; constant without one.
+
+    LinearToZero and LinearToMin fall with the frame, the classes of torch.optim.lr_scheduler step with each training.
+    Raises UserError for arguments that torch refuses.
+    """
+    if spec is None:
+        return lambda frame, train_calls: base
+    arguments = {key: value for key, value in spec.items() if key != "name"}
+    if spec["name"] not in ("LinearToZero", "LinearToMin"):
+        steps = TorchSchedule(base, spec["name"], arguments)
+        return lambda frame, train_calls: steps(train_calls)
+    frames, floor = float(arguments["frame"]), float(arguments.get("min_factor", 0.0))
+    return lambda frame, train_calls: base * max(floor, 1.0 - frame / frames)
 
 
-def linear_to_min(base: float, frames: float, min_factor: float) -> Schedule:
-    """Learning rate falling linearly, not below ``min_factor`` of ``base``."""
-    return lambda frame: base * max(min_factor, 1.0 - frame / frames)
+class TorchSchedule:
+    """The learning rate of a torch.optim.lr_scheduler after k steps.
+
+    A pure function of k: what is kept is the scheduler at the last k asked for, from which it goes on, or starts again.
+    """
+
+    def __init__(self, base: float, name: str, arguments: Mapping[str, Any]) -> None:
+        if arguments.get("cycle_momentum", name in ("CyclicLR", "OneCycleLR")):
+            raise UserError(
+                f"agent.net.lr_scheduler_spec.cycle_momentum: {name} can only move the learning rate here; "
+                "set cycle_momentum to false"
+            )
+        self._base, self._name, self._arguments = base, name, dict(arguments)
+        self._start()
+
+    def _start(self) -> None:
+        self._optimizer = torch.optim.SGD([torch.zeros(())], lr=self._base)
+        try:
+            self._scheduler = getattr(torch.optim.lr_scheduler, self._name)(self._optimizer, **self._arguments)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"agent.net.lr_scheduler_spec: {self._name}: {error}") from error
+        self._optimizer.step()  # the scheduler warns if it is stepped first
+        self._steps = 0
+
+    def __call__(self, k: int) -> float:
+        if k < self._steps:
+            self._start()
+        while self._steps < k:
+            try:
+                self._scheduler.step()
+            except ValueError as error:  # OneCycleLR ends after its total_steps
+                raise UserError(f"agent.net.lr_scheduler_spec: {self._name}: {error}") from error
+            self._steps += 1
+        return float(self._optimizer.param_groups[0]["lr"])

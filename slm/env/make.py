@@ -3,56 +3,118 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+import importlib
+import inspect
+import re
+from contextlib import suppress
 
 import gymnasium as gym
 import numpy as np
 
+from slm.env.history import ObservationHistory
+from slm.env.rendering import prepare_mujoco
 from slm.env.replayable import ReplayableEpisode
 from slm.env.statistics import RewardScale, RunningMoments
 from slm.env.world import Transforms, World
 from slm.errors import UserError
 from slm.spec import EnvSpec
 
+ATARI = "ale_py.env:AtariEnv"
+"""Entry point of all Atari games."""
 
-def make_world(spec: EnvSpec, gamma: float) -> World:
+
+def make_world(spec: EnvSpec, gamma: float, sequence: int | None = None, render_mode: str | None = None) -> World:
     """The world of a spec; ``gamma`` discounts the returns that reward normalisation is based on.
 
+    With ``sequence`` the agent sees the last so many observations at a time, (sequence, …). With
+    ``render_mode="rgb_array"`` the world can be rendered.
     Raises UserError for an unknown environment, for arguments that it refuses, and for a missing extra.
     """
     envs = gym.vector.SyncVectorEnv(
-        [lambda: ReplayableEpisode(make_env(spec)) for _ in range(spec.num_envs)],
+        [lambda: make_env(spec, render_mode) for _ in range(spec.num_envs)],
         autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
     )
     shape = envs.single_observation_space.shape
     if shape is None or not isinstance(envs.single_observation_space, gym.spaces.Box):
         raise UserError(f"env.name: '{spec.name}' has observations {envs.single_observation_space}; supported: Box")
+    actions = envs.single_action_space
+    if isinstance(actions, gym.spaces.Box) and not actions.is_bounded():
+        raise UserError(f"env.name: '{spec.name}' has actions {actions}, without bounds to scale to")
     transforms = Transforms(
         moments=RunningMoments(shape) if spec.normalize_obs else None,
         clip_observations=spec.clip_obs,
         reward_scale=RewardScale(spec.num_envs, gamma) if spec.normalize_reward else None,
         clip_rewards=_range(spec.clip_reward),
+        history=None if sequence is None else ObservationHistory(sequence),
     )
     return World(envs, transforms)
 
 
-def make_env(spec: EnvSpec, **kwargs: Any) -> gym.Env:
-    """One environment with its registered wrappers, or a UserError that says what to do."""
+def make_env(spec: EnvSpec, render_mode: str | None = None) -> gym.Env:
+    """One environment with all its wrappers and a state that can be saved (see `Restorable`).
+
+    With ``render_mode="rgb_array"`` its ``render()`` returns pictures, for which no display is needed.
+    Raises UserError, which says what to do, where it can't be made.
+    """
     if spec.name.startswith("playground/"):
         raise UserError(f"env.name: '{spec.name}' is a MuJoCo Playground environment (JAX), which is not supported")
+    registered = _registration(spec.name)
+    entry_point = str(getattr(registered, "entry_point", ""))
+    if render_mode is not None and "mujoco" in entry_point:
+        prepare_mujoco()
     try:
-        return gym.make(spec.name, max_episode_steps=spec.max_t, **spec.kwargs, **kwargs)
-    except gym.error.DependencyNotInstalled as error:
-        raise UserError(f"env.name: '{spec.name}' needs a package that is not installed: {error}") from error
+        if entry_point == ATARI:
+            return _atari(spec, render_mode)
+        rendering = {} if render_mode is None else {"render_mode": render_mode}
+        keys = {"max_episode_steps": spec.max_t, "disable_env_checker": True, **rendering, **spec.kwargs}
+        return ReplayableEpisode(gym.make(spec.name, **keys))
     except gym.error.UnregisteredEnv as error:
         raise UserError(_unknown(spec.name)) from error
-    except TypeError as error:
-        raise UserError(f"env: '{spec.name}' does not accept {spec.kwargs}: {error}") from error
+    except (gym.error.Error, ImportError) as error:  # an old version, a malformed id, a package that isn't installed
+        raise UserError(f"env.name: '{spec.name}' can't be made: {error}") from error
+    except (TypeError, ValueError, AssertionError, OSError, RuntimeError) as error:
+        if not spec.kwargs:
+            raise
+        raise UserError(f"env: '{spec.name}' does not accept {spec.kwargs}: {_reason(registered, error)}") from error
+
+
+def _registration(name: str) -> gym.envs.registration.EnvSpec | None:
+    """What gymnasium knows of an environment; None for an unknown one."""
+    if name not in gym.registry:
+        with suppress(ImportError):
+            importlib.import_module("ale_py")  # registers the Atari games
+    return gym.registry.get(name)
+
+
+def _atari(spec: EnvSpec, render_mode: str | None) -> gym.Env:
+    # Imported where it is needed: other environments need no OpenCV.
+    from slm.env.atari import make_atari
+
+    return make_atari(spec.name, spec.kwargs, spec.max_t, render_mode)
 
 
 def _unknown(name: str) -> str:
-    nearest = difflib.get_close_matches(name, list(gym.registry), n=3, cutoff=0.4)
+    """The message for an unknown id, with the nearest ones, whatever their namespace."""
+    if name.startswith("ALE/") and not any(known.startswith("ALE/") for known in gym.registry):
+        return f"env.name: '{name}' needs ale-py, which is not installed: pip install 'gymnasium[atari]'"
+
+    def likeness(known: str) -> float:
+        return difflib.SequenceMatcher(None, name.split("/")[-1].lower(), known.split("/")[-1].lower()).ratio()
+
+    ranked = sorted((-likeness(known), known) for known in gym.registry)
+    nearest = [known for distance, known in ranked[:3] if distance <= -0.5]
     return f"env.name: '{name}' is not a registered environment; nearest: {', '.join(nearest) or 'none'}"
+
+
+def _reason(registered: gym.envs.registration.EnvSpec | None, error: Exception) -> str:
+    """Why an environment refused its arguments; for an argument that it doesn't have, those that it has."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if unknown is None or registered is None or registered.entry_point is None:
+        return str(error)
+    entry_point = registered.entry_point
+    creator = gym.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    names = sorted({*inspect.signature(creator).parameters, *registered.kwargs} - {"self", "args", "kwargs"})
+    return f"it has no argument '{unknown[1]}'; it has {', '.join(names)}"
 
 
 def _range(bounds: float | tuple[float, float] | None) -> tuple[float, float] | None:

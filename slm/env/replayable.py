@@ -16,7 +16,7 @@ import numpy as np
 
 
 class ReplayableEpisode(gym.Wrapper):
-    """Remembers how the running episode came about."""
+    """Remembers how the running episode came about. Passes no infos on."""
 
     def __init__(self, env: gym.Env) -> None:
         super().__init__(env)
@@ -29,11 +29,15 @@ class ReplayableEpisode(gym.Wrapper):
             self.unwrapped.np_random = np.random.Generator(np.random.PCG64(seed))
         self._generator_at_reset = self.unwrapped.np_random.bit_generator.state
         self._actions = []
-        return self.env.reset(options=options)
+        _renew_physics(self.unwrapped)
+        return self.env.reset(options=options)[0], {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        if isinstance(action, np.integer):
+            action = int(action)  # which environments check faster
         self._actions.append(action)
-        return self.env.step(action)
+        # Nobody reads the info, and to merge it over a vector took a tenth of a MuJoCo step.
+        return (*self.env.step(action)[:4], {})
 
     def episode(self) -> dict[str, Any]:
         """The running episode as plain data: generator state (JSON) and the actions as one array."""
@@ -50,3 +54,15 @@ class ReplayableEpisode(gym.Wrapper):
         self.reset()
         for action in episode["actions"]:
             self.step(action)
+
+
+def _renew_physics(env: gym.Env) -> None:
+    """Give a Box2D environment an empty physics world for its next episode.
+
+    The order in which Box2D works off contacts depends on all bodies that its world ever held. BipedalWalker and
+    CarRacing keep their world, so that their episodes also depend on the episodes before; LunarLander renews its own.
+    """
+    world: Any = getattr(env, "world", None)
+    if hasattr(world, "DestroyBody") and hasattr(env, "_destroy"):
+        env._destroy()
+        env.world = type(world)(gravity=world.gravity, contactListener=world.contactListener)  # type: ignore[attr-defined]

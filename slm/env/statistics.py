@@ -24,7 +24,7 @@ class EpisodeStatistics:
     def add(self, rewards: NDArray[Any], done: NDArray[np.bool_]) -> None:
         """Account for one step: rewards (N,) and which episodes it ended (N,)."""
         self._running += rewards
-        if done.any():
+        if np.count_nonzero(done):
             self._finished.extend(self._running[done].tolist())
             self.episodes += int(done.sum())
             self._running[done] = 0.0
@@ -67,7 +67,8 @@ class RunningMoments:
         return np.sqrt(self.variance + 1e-8)
 
     def state(self) -> dict[str, Any]:
-        return {"mean": self.mean.copy(), "variance": self.variance.copy(), "count": self.count}
+        # np.array: the moments of scalars are NumPy scalars by now, which checkpoints don't hold.
+        return {"mean": np.array(self.mean), "variance": np.array(self.variance), "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.mean, self.variance, self.count = np.array(state["mean"]), np.array(state["variance"]), state["count"]

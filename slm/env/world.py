@@ -9,7 +9,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.env.replayable import ReplayableEpisode
+from slm.env.history import ObservationHistory
+from slm.env.restorable import LIFE_LOST, Restorable
 from slm.env.statistics import EpisodeStatistics, RewardScale, RunningMoments
 
 Observations = NDArray[Any]
@@ -27,11 +28,14 @@ class Step:
     raw_rewards: NDArray[Any]
     """As the environments gave them, (N,)."""
     terminated: Mask
+    """As the agent learns from it, (N,): also true at a life lost, where the environment reports that."""
     truncated: Mask
     done: Mask
     """terminated | truncated, (N,)."""
     next_observations: Observations
     """The true successors, (N, …): the final observation where an episode ended."""
+    episode_over: Mask
+    """Where the environment was reset, (N,): scores are over such episodes, which may contain several lives."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Transforms:
     clip_observations: float | None = None
     reward_scale: RewardScale | None = None
     clip_rewards: tuple[float, float] | None = None
+    history: ObservationHistory | None = None
 
 
 class World:
@@ -55,30 +60,38 @@ class World:
         self._envs = envs
         self._transforms = transforms
         self.num_envs: int = envs.num_envs
-        self.observation_space = cast(gym.spaces.Box, envs.single_observation_space)
+        self.observation_space = _seen_space(cast(gym.spaces.Box, envs.single_observation_space), transforms)
         self.action_space = envs.single_action_space
         self.statistics = EpisodeStatistics(self.num_envs)
         self._frozen = False
-        self._box = cast(gym.spaces.Box, self.action_space) if isinstance(self.action_space, gym.spaces.Box) else None
+        self._range = _middle_and_half(self.action_space) if isinstance(self.action_space, gym.spaces.Box) else None
+        self._start = getattr(self.action_space, "start", 0)  # MultiBinary spaces have none
+        self._observation_type = np.uint8 if self.observation_space.dtype == np.uint8 else np.float32
 
     def reset(self, seeds: list[int]) -> Observations:
         """Start all environments with the given seeds; returns the first observations (N, …)."""
         observations, _ = self._envs.reset(seed=list(seeds))
-        return self._observe(observations)
+        first, history = self._observe(observations), self._transforms.history
+        return first if history is None else history.reset(first)
 
     def step(self, actions: NDArray[Any]) -> Step:
         """Take the agent's actions (N,) or (N, A)."""
         raw, rewards, terminated, truncated, info = self._envs.step(self._to_env(actions))
-        done = terminated | truncated
-        self.statistics.add(rewards, done)
+        episode_over = done = terminated | truncated
+        self.statistics.add(rewards, episode_over)
         observations = self._observe(raw)
         successors = observations
-        if done.any():
+        if np.count_nonzero(episode_over):
             successors = observations.copy()
-            final = np.stack([info["final_obs"][n] for n in np.flatnonzero(done)])
-            successors[done] = self._normalize(final)
+            final = np.stack([info["final_obs"][n] for n in np.flatnonzero(episode_over)])
+            successors[episode_over] = self._normalize(final)
+        if self._transforms.history is not None:
+            observations, successors = self._transforms.history.step(observations, successors, episode_over)
+        if LIFE_LOST in info:
+            terminated = terminated | info[LIFE_LOST]
+            done = terminated | truncated
         learned = self._reward(rewards, terminated)
-        return Step(observations, learned, rewards, terminated, truncated, done, successors)
+        return Step(observations, learned, rewards, terminated, truncated, done, successors, episode_over)
 
     def freeze_normalisation(self, other: World) -> None:
         """Normalise observations by another world's statistics as they stand, and stop updating."""
@@ -91,12 +104,14 @@ class World:
         self._envs.close()
 
     def _to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Continuous actions: clip to [−1, 1], then scale to the bounds of the action space."""
-        box = self._box
-        if box is None:
-            return actions
-        middle, half = (box.high + box.low) / 2, (box.high - box.low) / 2
-        return (middle + half * np.clip(actions.reshape(-1, *box.shape), -1.0, 1.0)).astype(box.dtype)
+        """Continuous actions: clip to [−1, 1], then scale to the bounds of the action space. Discrete ones: the place
+        of each value among its component's values, which may start elsewhere than at 0, in the space's shape."""
+        space = self.action_space
+        actions = actions.reshape(-1, *(space.shape or ()))
+        if self._range is None:
+            return (actions + self._start).astype(space.dtype)
+        middle, half = self._range
+        return (middle + half * np.clip(actions, -1.0, 1.0)).astype(space.dtype)
 
     def _observe(self, raw: Observations) -> Observations:
         """Account for new observations, and show them as the agent sees them."""
@@ -110,7 +125,7 @@ class World:
             raw = ((raw - moments.mean) / moments.deviation).astype(np.float32)
         if bound is not None:
             raw = np.clip(raw, -bound, bound)
-        return raw if raw.dtype in (np.float32, np.uint8) else raw.astype(np.float32)
+        return raw.astype(self._observation_type, copy=False)
 
     def _reward(self, rewards: NDArray[Any], terminated: Mask) -> NDArray[np.float32]:
         if self._transforms.reward_scale is not None:
@@ -119,9 +134,13 @@ class World:
             rewards = np.clip(rewards, *self._transforms.clip_rewards)
         return rewards.astype(np.float32)
 
-    def _episodes(self) -> list[ReplayableEpisode]:
+    def render(self) -> list[NDArray[np.uint8]]:
+        """A picture (height, width, 3) of each environment; the world must have been made with a render mode."""
+        return cast(list[NDArray[np.uint8]], list(self._envs.render()))
+
+    def _episodes(self) -> list[Restorable]:
         """The outermost wrapper of each environment."""
-        return cast(list[ReplayableEpisode], list(self._envs.envs))
+        return cast(list[Restorable], list(self._envs.envs))
 
     def normaliser(self) -> dict[str, Any] | None:
         """Statistics of the observations as plain data; None where they aren't normalised."""
@@ -129,12 +148,13 @@ class World:
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, as plain data."""
-        scale = self._transforms.reward_scale
+        scale, history = self._transforms.reward_scale, self._transforms.history
         return {
             "episodes": [env.episode() for env in self._episodes()],
             "statistics": self.statistics.state(),
             "moments": self.normaliser(),
             "reward_scale": None if scale is None else scale.state(),
+            "history": None if history is None else history.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -146,3 +166,17 @@ class World:
             self._transforms.moments.restore(state["moments"])
         if self._transforms.reward_scale is not None:
             self._transforms.reward_scale.restore(state["reward_scale"])
+        if self._transforms.history is not None:
+            self._transforms.history.restore(state["history"])
+
+
+def _middle_and_half(box: gym.spaces.Box) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Middle and half the width of each action's range, each of the shape of one action."""
+    return (box.high + box.low) / 2, (box.high - box.low) / 2
+
+
+def _seen_space(space: gym.spaces.Box, transforms: Transforms) -> gym.spaces.Box:
+    """The space of the observations that the agent sees: bytes stay bytes only where nothing is done to them."""
+    if transforms.moments is not None or transforms.clip_observations is not None:
+        space = gym.spaces.Box(-np.inf, np.inf, space.shape, np.float32)
+    return space if transforms.history is None else transforms.history.space(space)

@@ -1,7 +1,20 @@
-"""What agents remember: rollouts for on-policy algorithms, replay memories for off-policy ones."""
+"""What agents remember: rollouts and episodes for on-policy algorithms, replay memories for off-policy ones."""
 
-from slm.memory.prioritized import PrioritizedReplay
-from slm.memory.replay import Replay
+from slm.memory.episodes import Episodes
+from slm.memory.imitation import ImitationMemory
+from slm.memory.memory import Memory, NoMemory
+from slm.memory.prioritized import PrioritizedReplay, PrioritizedRing
+from slm.memory.replay import Replay, Ring
 from slm.memory.rollout import Rollout
 
-__all__ = ["PrioritizedReplay", "Replay", "Rollout"]
+__all__ = [
+    "Episodes",
+    "ImitationMemory",
+    "Memory",
+    "NoMemory",
+    "PrioritizedReplay",
+    "PrioritizedRing",
+    "Replay",
+    "Ring",
+    "Rollout",
+]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.env import Step
-from slm.memory.replay import Replay
+from slm.memory.replay import Replay, Ring
 
 FANOUT = 64
 
@@ -55,15 +54,16 @@ class SumTree:
             last = FANOUT - 1 - (children[:, ::-1] > 0).argmax(axis=1)
             branch = np.minimum((cumulative <= points[:, None]).sum(axis=1), last)
             rows = np.arange(len(points))
-            points = points - (cumulative[rows, branch] - children[rows, branch])
+            # Not cumulative − children: its rounding could leave a point below zero, in a leaf without weight.
+            points = points - np.where(branch > 0, cumulative[rows, branch - 1], 0.0)
             nodes = nodes * FANOUT + branch
         return nodes
 
 
-class PrioritizedReplay(Replay):
+class PrioritizedRing(Ring):
     """Proportional prioritisation (Schaul et al. 2016, arXiv:1511.05952, section 3.3): p = (|δ| + ε)^α.
 
-    New transitions enter with the highest priority so far, so that each is likely to be seen.
+    New rows enter with the highest priority so far, so that each is likely to be seen.
     """
 
     def __init__(self, *args: Any, alpha: float, epsilon: float, **kwargs: Any) -> None:
@@ -72,10 +72,10 @@ class PrioritizedReplay(Replay):
         self._tree = SumTree(self.max_size)
         self._highest = 1.0
 
-    def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
-        places = np.arange(self.seen, self.seen + len(actions)) % self.max_size
-        super().add(observations, actions, step)
+    def store(self, **rows: NDArray[Any]) -> NDArray[np.int64]:
+        places = super().store(**rows)
         self._tree[places] = self._highest
+        return places
 
     def sample(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Places (batch_size,) drawn independently in proportion to their priorities."""
@@ -101,3 +101,7 @@ class PrioritizedReplay(Replay):
         super().restore(state)
         self._tree[np.arange(self.size)] = state["priorities"]
         self._highest = state["highest"]
+
+
+class PrioritizedReplay(PrioritizedRing, Replay):
+    """Single transitions, drawn by priority."""

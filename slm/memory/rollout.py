@@ -35,6 +35,15 @@ class Rollout:
     def full(self) -> bool:
         return self.rows == self.length
 
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which transitions (T, N) are there: those of the first ``rows`` rows."""
+        return np.broadcast_to((np.arange(self.length) < self.rows)[:, None], self.rewards.shape)
+
+    def rollout(self) -> Rollout:
+        """What is learned from: the memory as it is."""
+        return self
+
     def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
         """Remember one step: what was observed (N, …), done (N, …) and what came of it."""
         t = self.rows

@@ -1,6 +1,6 @@
-"""Networks of the spec language, as pure functions of one flat parameter vector."""
+"""Networks of the spec language, as pure functions of flat vectors of parameters and buffers."""
 
-from slm.nets.build import build_network
+from slm.nets.build import build_network, sequence_length
 from slm.nets.network import Network
 
-__all__ = ["Network", "build_network"]
+__all__ = ["Network", "build_network", "sequence_length"]

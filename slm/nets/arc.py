@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from slm.errors import UserError
-
-# Registered layers beside those of torch.nn.
-EXTRA_LAYERS: dict[str, type[nn.Module]] = {}
+from slm.nets.layers import EXTRA_LAYERS
 
 
 class ArcNetwork(nn.Module):
@@ -20,17 +17,20 @@ class ArcNetwork(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict({name: build_layer(spec) for name, spec in arc["modules"].items()})
         graph = arc["graph"]
-        self.inputs: list[str] = _as_list(graph["input"])
-        self.wiring = [(name, _as_list(sources)) for name, sources in graph["modules"].items()]
-        self.outputs: list[str] = _as_list(graph["output"])
+        self.input: str = graph["input"]
+        self.wiring: dict[str, list[str]] = graph["modules"]
+        self.output: str = graph["output"]
 
     def forward(self, x: Tensor) -> Tensor:
-        values: dict[str, Any] = dict.fromkeys(self.inputs, x)
-        for name, sources in self.wiring:
+        """Features (B, F) for inputs (B, …); of a module that returns several values, such as GRU, the first counts."""
+        values: dict[str, Any] = {self.input: x}
+        for name, sources in self.wiring.items():
             value = self.parts[name](*(values[source] for source in sources))
             values[name] = value[0] if isinstance(value, tuple) else value
-        outputs = [values[name].flatten(1) for name in self.outputs]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        return values[self.output].flatten(1)
+
+    def extra_repr(self) -> str:
+        return f"{self.input} -> {self.wiring} -> {self.output}"
 
 
 def build_layer(spec: dict[str, Any]) -> nn.Module:
@@ -46,7 +46,3 @@ def build_layer(spec: dict[str, Any]) -> nn.Module:
         return layer(**(kwargs or {}))
     except (TypeError, ValueError) as error:
         raise UserError(f"arc: {name}: {kwargs} is not accepted: {error}") from error
-
-
-def _as_list(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)

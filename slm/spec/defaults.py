@@ -9,6 +9,7 @@ from slm.spec.memory import MemorySpec
 from slm.spec.spec import Spec
 
 CLIP_WHERE_NORMALIZED = 10.0
+ATARI, ATARI_REWARD_CLIP = "ALE/", 1.0
 MIN_SOFT_START = 1000
 
 
@@ -21,9 +22,10 @@ def resolve_defaults(spec: Spec) -> Spec:
 
 
 def _env(env: EnvSpec) -> EnvSpec:
+    clip_reward = CLIP_WHERE_NORMALIZED if env.normalize_reward else None
     defaults = {
         "clip_obs": CLIP_WHERE_NORMALIZED if env.normalize_obs else None,
-        "clip_reward": CLIP_WHERE_NORMALIZED if env.normalize_reward else None,
+        "clip_reward": ATARI_REWARD_CLIP if env.name.startswith(ATARI) else clip_reward,
     }
     return env.model_copy(update={key: value for key, value in defaults.items() if getattr(env, key) is ABSENT})
 

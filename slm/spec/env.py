@@ -44,7 +44,8 @@ class EnvSpec(SpecModel):
     )
     normalize_reward: Bool = Field(default=False, description="Scale rewards by the spread of the discounted return.")
     clip_reward: Annotated[float | tuple[float, float] | None, BeforeValidator(_clip_range)] = Field(
-        default=ABSENT, description="Bound of rewards, c or [low, high]; default 10 with normalize_reward, else null."
+        default=ABSENT,
+        description="Bound of rewards, c or [low, high]; default 1 for ALE/, 10 with normalize_reward, else null.",
     )
     reward_scale: Number = Field(default=1.0, description="Factor on rewards (playground environments only).")
     device: Text = Field(default="auto", description="Device of the simulation (playground environments only).")

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
 
 import pytest
-from conftest import Project
+from snakemake_project import Project
 
 pytestmark = pytest.mark.workflow
+
+
+def count_rows(project: Project, suite: str) -> int:
+    """The number of experiments that the sheet puts into a suite."""
+    with (project.path / "config/benchmarks.tsv").open(newline="") as file:
+        return sum(suite in row["suites"].split(",") for row in csv.DictReader(file, delimiter="\t"))
 
 
 def test_a_bare_run_plans_the_default_suite_with_the_default_profile(shipped: Project) -> None:
     printed = shipped.finish("--dry-run", cores=16)
     assert "Using workflow specific profile profiles/default" in printed
     assert printed.count("Updates run ") == 1
+    experiments = count_rows(shipped, "classic_control")
     assert shipped.planned() == {
-        "plan_trial": 8,
-        "train_session": 32,
-        "aggregate_trial": 8,
-        "aggregate_experiment": 8,
+        "plan_trial": experiments,
+        "train_session": 4 * experiments,
+        "aggregate_trial": experiments,
+        "aggregate_experiment": experiments,
         "benchmark_table": 1,
     }
     assert not (shipped.path / "results").exists()
 
 
-@pytest.mark.parametrize(("suite", "experiments"), [("demo", 3), ("classic_control", 8)])
-def test_a_suite_is_a_target(shipped: Project, suite: str, experiments: int) -> None:
+@pytest.mark.parametrize("suite", ["demo", "classic_control"])
+def test_a_suite_is_a_target(shipped: Project, suite: str) -> None:
     planned = shipped.planned(suite)
-    assert planned["train_session"] == 4 * experiments
+    assert planned["train_session"] == 4 * count_rows(shipped, suite)
     assert planned["benchmark_table"] == 1
 
 
-@pytest.mark.parametrize("suite", ["box2d", "mujoco", "atari", "custom"])
-def test_a_suite_without_rows_says_so(shipped: Project, suite: str) -> None:
-    done = shipped.run("--dry-run", suite)
+@pytest.mark.parametrize("suite", ["mujoco", "atari", "custom"])
+def test_a_suite_without_rows_says_so(tiny: Project, suite: str) -> None:
+    done = tiny.run("--dry-run", suite)
     assert done.returncode != 0
-    assert f"suite '{suite}' has no experiments; suites with experiments: classic_control, demo" in done.stdout
+    assert f"suite '{suite}' has no experiments; suites with experiments: box2d, demo" in done.stdout
 
 
 def test_the_workflow_folder_can_be_run_by_itself(shipped: Project) -> None:

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from snakemake_project import Project
+
+from slm.spec import load_spec, session_hash
 
 pytestmark = pytest.mark.workflow
 
@@ -54,11 +56,10 @@ def test_a_session_records_what_it_was_planned_as(first_run: tuple[Project, str]
 
 def test_one_core_and_two_cores_give_the_same_bytes(first_run: tuple[Project, str], tiny: Project) -> None:
     project, _ = first_run
-    tiny.finish(cores=1)
-    tables = sorted(path.relative_to(project.path) for path in project.path.rglob("session*/train.csv"))
-    assert len(tables) == 4
-    for path in tables:
-        assert (tiny.path / path).read_bytes() == (project.path / path).read_bytes()
+    tables = [f"{TRIAL}/session{session}/train.csv" for session in (0, 1)]
+    tiny.finish(*tables, cores=1)
+    for table in tables:
+        assert (tiny.path / table).read_bytes() == (project.path / table).read_bytes()
 
 
 def test_the_report_holds_tables_and_figures(finished: Project) -> None:
@@ -80,23 +81,19 @@ def test_a_spec_of_ones_own_needs_no_sheet_and_runs_compiled(tiny: Project) -> N
     assert tiny.planned("--config", *own) == {}
 
 
-def test_a_failed_session_stops_no_other_and_allow_incomplete_shows_it_as_missing(tiny: Project) -> None:
-    # A file where a session's folder should be.
-    session = tiny.path / TRIAL / "session1"
-    session.parent.mkdir(parents=True)
-    session.touch()
-    done = tiny.run()
+def test_a_failed_session_stops_no_other_and_allow_incomplete_shows_it_as_missing(finished: Project) -> None:
+    finished.edit("specs/tiny.yaml", "gamma: 0.99", "gamma: 0.97")
+    spec = load_spec(finished.path / "specs/tiny.yaml", "tiny_ppo")
+    # A file where the session's running checkpoints should go.
+    obstacle = finished.path / "results/.inprogress" / session_hash(spec, trial=0, session=1, backend="eager")
+    obstacle.touch()
+    done = finished.run()
     assert done.returncode != 0
-    assert (tiny.path / TRIAL / "session0/session.json").exists()
-    assert (tiny.path / "results/experiments/tiny_a2c/experiment.csv").exists()
-    assert not (tiny.path / "results/reports/demo/table.csv").exists()
+    assert "Error in rule train_session" in done.stdout
+    assert (finished.path / TRIAL / "session0/session.json").exists()
 
-    incomplete = ("--config", "allow_incomplete=true")
-    assert "train_session" not in tiny.planned(*incomplete)
-    tiny.finish(*incomplete)
-    ppo, a2c = read_table(tiny, "demo")
+    finished.finish("--config", "allow_incomplete=true")
+    ppo, a2c = read_table(finished, "demo")
     assert (ppo["sessions"], ppo["sessions_asked"]) == ("1", "2")
     assert (a2c["sessions"], a2c["sessions_asked"]) == ("2", "2")
-
-    session.unlink()
-    assert tiny.planned()["train_session"] == 1
+    assert finished.planned()["train_session"] == 1

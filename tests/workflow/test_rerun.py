@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+from snakemake_project import Project
 
 pytestmark = pytest.mark.workflow
 
@@ -85,8 +85,3 @@ def test_a_renamed_spec_trains_nothing(finished: Project) -> None:
 
 def test_the_other_backend_trains_everything(finished: Project) -> None:
     assert finished.planned("--config", "backend=compiled")["train_session"] == 4
-
-
-def test_a_lost_artifact_runs_its_session_alone(finished: Project) -> None:
-    (finished.path / "results/experiments/tiny_a2c/trial0/session1/best.pt").unlink()
-    assert finished.planned()["train_session"] == 1

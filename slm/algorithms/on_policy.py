@@ -1,0 +1,87 @@
+"""What the on-policy algorithms share: their memory, when to train, acting, and batches of varying length."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces
+from slm.algorithms.distributions import make_distribution
+from slm.algorithms.policies import make_policy
+from slm.algorithms.schedules import make_schedule
+from slm.backend import Agent, Inputs, Outputs, StepFunction
+from slm.memory import Episodes, Rollout
+from slm.spec import NetSpec, OnPolicyCrossEntropySpec, Spec
+
+
+class OnPolicy(Algorithm):
+    """Learns from what the present policy has done: fixed rollouts or whole episodes, each used once."""
+
+    def __init__(self, spec: Spec, spaces: Spaces, horizon: int) -> None:
+        """``horizon``: vector steps of a rollout, or finished episodes where the memory holds whole ones."""
+        super().__init__(spec, spaces)
+        algorithm: Any = spec.agent.algorithm
+        self.algorithm = algorithm
+        self.horizon = horizon
+        self.whole_episodes = spec.agent.memory.name != "OnPolicyBatchReplay"
+        self.distribution = make_distribution(algorithm.action_pdtype, spaces.action)
+        self.policy = make_policy(algorithm.action_policy, self.distribution, spaces.action)
+        # Without a schedule ε-greedy is greedy.
+        self.explore = make_schedule(algorithm.explore_var_spec, default=0.0)
+
+    def make_memory(self) -> Memory:
+        spaces = self.spaces
+        shapes = spaces.num_envs, spaces.observation_type, spaces.action_type
+        if not self.whole_episodes:
+            return Rollout(self.horizon, *shapes)
+        memory = self.spec.agent.memory
+        # A quantile of 1 stands for no selection.
+        quantile = memory.cross_entropy if isinstance(memory, OnPolicyCrossEntropySpec) else 1.0
+        return Episodes(*shapes, min_episodes=self.horizon, dropped=quantile if quantile < 1.0 else 0.0)
+
+    # --- acting and learning
+
+    def to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
+        return self.distribution.to_env(actions)
+
+    def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
+        assert isinstance(memory, Rollout | Episodes)
+        if not memory.full:
+            return None
+        self.set_hyper(clock)
+        metrics = self.learn(memory.rollout(), clock, rng)
+        clock.train_calls += 1
+        memory.clear()
+        return metrics
+
+    @abstractmethod
+    def learn(self, rollout: Rollout, clock: Clock, rng: np.random.Generator) -> Metrics:
+        """Learn from a rollout, and count the gradient steps. Returns the mean metrics of the updates."""
+
+    # --- binding
+
+    def run_sized(self, function: StepFunction, inputs: Inputs, rows: int) -> Outputs:
+        """Run a step function on a batch of ``rows`` rows; each number of rows has a program, bound when first run."""
+        name = f"{function.__name__}{rows}"
+        if name not in self._programs:
+            self._bind_one(name, function, inputs)
+        return self.run(name, inputs)
+
+    def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
+        return {"choose": (self.choose, self.example_observations())}
+
+    def mask(self, rollout: Rollout) -> dict[str, NDArray[np.float32]]:
+        """The mask of a rollout's transitions, as an input, where there are empty rows in it."""
+        return {"mask": rollout.counted.astype(np.float32)} if self.whole_episodes else {}
+
+    def policy_heads(self, net: NetSpec) -> dict[str, Any]:
+        """Arguments of `build_network` for the outputs that parametrise the action distribution."""
+        heads = list(self.distribution.heads)
+        log_std_size = self.distribution.log_std_size if net.log_std_init is not None else None
+        if log_std_size is not None:
+            heads = heads[:1]
+        gains = [net.actor_init_std, *[None] * (len(heads) - 1)]
+        return {"heads": heads, "head_gains": gains, "log_std_size": log_std_size}

@@ -1,0 +1,86 @@
+"""What the algorithms that learn from replayed transitions share: the memory, when to train, what a batch is."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, tensors
+from slm.algorithms.schedules import make_schedule
+from slm.backend import Inputs, Outputs
+from slm.memory import PrioritizedReplay, Replay
+from slm.spec import PrioritizedReplaySpec, ReplaySpec, Spec
+
+RINGS = ("observations", "next_observations", "actions", "rewards", "terminated")
+
+
+class ReplayBased(Algorithm):
+    """Learns from batches of transitions drawn from a replay memory."""
+
+    algorithm: Any
+    """Spec of the algorithm; it has ``training_frequency`` and ``training_start_step``, both in frames."""
+
+    def __init__(self, spec: Spec, spaces: Spaces) -> None:
+        super().__init__(spec, spaces)
+        memory = spec.agent.memory
+        assert isinstance(memory, ReplaySpec | PrioritizedReplaySpec)
+        self.memory_spec = memory
+        beta_spec = memory.beta_spec if isinstance(memory, PrioritizedReplaySpec) else None
+        self._beta = None if beta_spec is None else make_schedule(beta_spec)
+
+    def make_memory(self) -> Replay:
+        spec, spaces = self.memory_spec, self.spaces
+        arguments = (spec.max_size, spec.batch_size, spaces.observation_type, spaces.action_type, spec.use_cer)
+        if isinstance(spec, PrioritizedReplaySpec):
+            return PrioritizedReplay(*arguments, alpha=spec.alpha, epsilon=spec.epsilon)
+        return Replay(*arguments)
+
+    def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
+        """Learn whenever a multiple of ``training_frequency`` frames has passed, after ``training_start_step``."""
+        assert isinstance(memory, Replay)
+        frequency, start = self.algorithm.training_frequency, self.algorithm.training_start_step
+        before = clock.frame - self.spaces.num_envs
+        if clock.frame <= start or clock.frame // frequency == before // frequency:
+            return None
+        self.set_hyper(clock)
+        metrics = self.learn(memory, clock, rng)
+        clock.train_calls += 1
+        return metrics
+
+    @abstractmethod
+    def learn(self, memory: Replay, clock: Clock, rng: np.random.Generator) -> Metrics:
+        """Learn from freshly drawn batches, and count the gradient steps. Returns the mean metrics of the updates."""
+
+    # --- batches
+
+    def batch(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Inputs:
+        """The inputs that stand for a batch: the memory's rings, the places (B,) drawn, and the losses' weights."""
+        places_and_weights = {"places": torch.from_numpy(places), "weights": self.weights(memory, places, frame)}
+        return {**rings(memory), **places_and_weights}
+
+    def example_batch(self) -> Inputs:
+        """A batch to bind the step functions with."""
+        size = self.memory_spec.batch_size
+        return {**rings(self.make_memory()), "places": torch.zeros(size, dtype=torch.long), "weights": torch.ones(size)}
+
+    def weights(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Tensor:
+        """Weights of the losses (B,): importance-sampling weights where the memory's spec asks for them, else 1."""
+        if self._beta is not None and isinstance(memory, PrioritizedReplay):
+            return torch.from_numpy(memory.importance_weights(places, self._beta(frame)))
+        return torch.ones(len(places))
+
+    @staticmethod
+    def update_priorities(memory: Replay, places: NDArray[np.int64], outputs: Outputs) -> None:
+        """Let a prioritised memory know the absolute errors (B,) of the transitions at the given places."""
+        if isinstance(memory, PrioritizedReplay):
+            memory.update_priorities(places, outputs["errors"].numpy())
+
+
+def rings(memory: Replay) -> dict[str, Tensor]:
+    """The memory's arrays (max_size, …) as tensors that share their memory."""
+    return tensors({name: getattr(memory, name) for name in RINGS})

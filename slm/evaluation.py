@@ -15,8 +15,8 @@ from slm.streams import Streams
 class Evaluator:
     """Plays a fixed number of fresh episodes with exploration at its end value."""
 
-    def __init__(self, spec: EnvSpec, episodes: int, gamma: float) -> None:
-        self._world = make_world(spec.model_copy(update={"num_envs": episodes}), gamma)
+    def __init__(self, spec: EnvSpec, episodes: int, gamma: float, sequence: int | None) -> None:
+        self._world = make_world(spec.model_copy(update={"num_envs": episodes}), gamma, sequence)
         self._episodes = episodes
 
     def total_reward(self, algorithm: Algorithm, training: World, streams: Streams, frame: int) -> float:

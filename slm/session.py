@@ -22,6 +22,7 @@ from slm.backend import Agent, Backend
 from slm.env import World, make_world
 from slm.errors import UserError
 from slm.evaluation import Evaluator
+from slm.nets import sequence_length
 from slm.records import MovingAverage, Table
 from slm.spec import Spec
 from slm.streams import Streams, make_streams
@@ -112,7 +113,7 @@ class Session:
     def __init__(self, spec: Spec, trial: int, session: int, backend: Backend) -> None:
         check_not_distributed(spec)
         gamma = getattr(spec.agent.algorithm, "gamma", 0.99)
-        world = make_world(spec.env, gamma)
+        world = make_world(spec.env, gamma, sequence_length(spec))
         streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
         self.spec = spec
         self.algorithm: Algorithm = make_algorithm(
@@ -125,7 +126,7 @@ class Session:
             dict.fromkeys(self.algorithm.METRICS, float("nan")), MovingAverage(), MovingAverage(), Best(),
         )  # fmt: skip
         episodes = int(spec.meta.rigorous_eval or 0)
-        self._evaluator = Evaluator(spec.env, episodes, gamma) if episodes else None
+        self._evaluator = Evaluator(spec.env, episodes, gamma, sequence_length(spec)) if episodes else None
 
     @property
     def columns(self) -> list[str]:
@@ -170,7 +171,8 @@ class Session:
         seconds = max(state.seconds, 1e-9)
         tables.timing.append({"frame": frame, "fps": frame / seconds, "wall_t": seconds})
         if average > state.best.score:
-            agent = {name: buffer.clone() for name, buffer in state.agent.items() if name in self.algorithm.networks}
+            names = {part for name in self.algorithm.networks for part in (name, f"{name}.buffers")}
+            agent = {name: buffer.clone() for name, buffer in state.agent.items() if name in names}
             state.best = Best(average, frame, agent, state.world.normaliser())
 
     def _evaluate(self, tables: Tables) -> None:
@@ -198,9 +200,9 @@ class Session:
         }
 
     def model(self, agent: Agent, frame: int, normaliser: dict[str, Any] | None) -> dict[str, Any]:
-        """What model.pt and best.pt hold: named parameters of each network, and what acting with them needs."""
+        """What model.pt and best.pt hold: named parameters and buffers of each network, and what acting needs."""
         named: dict[str, dict[str, Tensor]] = {
-            name: {key: view.clone() for key, view in network.views(agent[name]).items()}
+            name: {key: view.clone() for key, view in network.named(agent, name).items()}
             for name, network in self.algorithm.networks.items()
         }
         return {"networks": named, "frame": frame, "normaliser": normaliser}

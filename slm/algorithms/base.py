@@ -281,6 +281,11 @@ def elementwise_loss(spec: NetSpec) -> nn.Module:
     return getattr(nn, name)(**kwargs, reduction="none")
 
 
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|)."""
+    return x.sign() * x.abs().log1p()
+
+
 def tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Arrays as tensors that share their memory."""
     return {name: torch.from_numpy(array) for name, array in arrays.items()}

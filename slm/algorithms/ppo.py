@@ -102,8 +102,3 @@ class PPO(PolicyGradient):
 
     def hyperparameters(self, frame: int) -> dict[str, float]:
         return {**super().hyperparameters(frame), "clip_eps": self._clip_eps(frame)}
-
-
-def symlog(x: Tensor) -> Tensor:
-    """sign(x) ln(1 + |x|)."""
-    return x.sign() * x.abs().log1p()

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces, elementwise_loss, tensors
-from slm.algorithms.ppo import symlog
+from slm.algorithms.base import Clock, Metrics, Spaces, elementwise_loss, symlog, tensors
 from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_rate, progress
 from slm.algorithms.soft_actions import Draw, make_soft_actions, make_soft_policy

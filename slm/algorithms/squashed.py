@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from slm.algorithms.distributions import LOG_STD_RANGE
+from slm.algorithms.distributions import LOG_STD_RANGE, log_tanh_slope
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,8 +25,3 @@ def squashed_log_prob(u: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     z = (u - mean) * (-log_std).exp()
     log_normal = -0.5 * z * z - log_std - 0.5 * math.log(2 * math.pi)
     return (log_normal - log_tanh_slope(u)).sum(dim=-1)
-
-
-def log_tanh_slope(u: Tensor) -> Tensor:
-    """log (1 − tanh² u), elementwise: 2 (log 2 − u − softplus(−2u)), which stays exact where tanh u rounds to 1."""
-    return 2 * (math.log(2) - u - softplus(-2 * u))

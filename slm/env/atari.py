@@ -28,6 +28,9 @@ STACK = 4
 SIZE = 84
 """Height and width of an observation, in pixels."""
 
+EMULATOR_ARGUMENTS = ("full_action_space", "mode", "difficulty")
+"""Keyword arguments that ``ale_py.AtariEnv`` takes."""
+
 # Sessions keep to the threads they were given, and frames are too small to be worth more than one.
 cv2.setNumThreads(0)
 
@@ -58,17 +61,18 @@ class AtariSettings:
 
 
 def make_atari(name: str, kwargs: dict[str, Any], max_steps: int | None, render_mode: str | None) -> AtariGame:
-    """A registered game; ``kwargs`` are fields of `AtariSettings` and arguments of ``ale_py.AtariEnv``.
+    """A registered game; ``kwargs`` are fields of `AtariSettings` and `EMULATOR_ARGUMENTS`.
 
     Raises TypeError or ValueError for arguments that are not taken.
     """
+    own_names = [field.name for field in fields(AtariSettings)]
+    for key in kwargs:
+        if key not in (*own_names, *EMULATOR_ARGUMENTS):
+            raise TypeError(f"it has no argument '{key}'; it has {', '.join((*own_names, *EMULATOR_ARGUMENTS))}")
     given = {**gym.registry[name].kwargs, **kwargs}
-    own = {field.name: given.pop(field.name) for field in fields(AtariSettings) if field.name in given}
+    own = {key: given.pop(key) for key in own_names if key in given}
     if isinstance(own.get("frameskip"), list):
         own["frameskip"] = tuple(own["frameskip"])
-    for key in ("obs_type", "continuous", "sound_obs"):
-        if key in given:
-            raise TypeError(f"got an unexpected keyword argument '{key}'")
     settings = AtariSettings(**own)
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     # What is left out of the emulator is done by AtariGame.

@@ -21,6 +21,8 @@ from slm.spec import EnvSpec
 
 ATARI = "ale_py.env:AtariEnv"
 """Entry point of all Atari games."""
+MIN_LIKENESS = 0.5
+"""Of the names that the message for an unknown one offers, 1 being equal."""
 
 
 def make_world(spec: EnvSpec, gamma: float, sequence: int | None = None, render_mode: str | None = None) -> World:
@@ -98,11 +100,16 @@ def _unknown(name: str) -> str:
     if name.startswith("ALE/") and not any(known.startswith("ALE/") for known in gym.registry):
         return f"env.name: '{name}' needs ale-py, which is not installed: pip install 'gymnasium[atari]'"
 
-    def likeness(known: str) -> float:
-        return difflib.SequenceMatcher(None, name.split("/")[-1].lower(), known.split("/")[-1].lower()).ratio()
+    newest: dict[str, str] = {}
+    for registered in sorted(gym.registry.values(), key=lambda registered: registered.version or 0):
+        newest[f"{registered.namespace or ''}/{registered.name}"] = registered.id
+    wanted = re.sub(r"-v\d+$", "", name.split("/")[-1]).lower()
 
-    ranked = sorted((-likeness(known), known) for known in gym.registry)
-    nearest = [known for distance, known in ranked[:3] if distance <= -0.5]
+    def likeness(family: str) -> float:
+        return difflib.SequenceMatcher(None, wanted, family.split("/")[-1].lower()).ratio()
+
+    ranked = sorted((-likeness(family), newest[family]) for family in newest)
+    nearest = [known for distance, known in ranked[:3] if distance <= -MIN_LIKENESS]
     return f"env.name: '{name}' is not a registered environment; nearest: {', '.join(nearest) or 'none'}"
 
 

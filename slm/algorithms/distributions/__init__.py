@@ -12,6 +12,7 @@ from slm.algorithms.distributions.continuous import (
     MultivariateNormal,
     Normal,
     NormalTanh,
+    log_tanh_slope,
 )
 from slm.algorithms.distributions.discrete import Argmax, Bernoulli, Categorical, GumbelSoftmax, MultiCategorical
 from slm.algorithms.distributions.distribution import Distribution, Outputs, action_count
@@ -33,5 +34,6 @@ __all__ = [
     "NormalTanh",
     "Outputs",
     "action_count",
+    "log_tanh_slope",
     "make_distribution",
 ]

@@ -26,8 +26,10 @@ from slm.algorithms.returns import gae
 from slm.memory import Replay
 
 T, N, GAMMA, LAM, LR = 5, 2, 0.9, 0.8, 0.05
-TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
-Bound = Callable[..., Algorithm]
+TOLERANCE = 1e-5
+"""Absolute and relative."""
+Bound = Callable[..., Any]
+"""Makes a small algorithm with its parameters."""
 Parameters = list[tuple[Tensor, nn.Parameter]]
 """Tensors of an agent with the parameters that stand for them in the other implementation."""
 
@@ -63,7 +65,7 @@ def copy_weights(pairs: Parameters) -> None:
 
 def assert_equal_weights(pairs: Parameters) -> None:
     for ours, theirs in pairs:
-        torch.testing.assert_close(ours, theirs.detach(), **TOLERANCE)
+        torch.testing.assert_close(ours, theirs.detach(), atol=TOLERANCE, rtol=TOLERANCE)
 
 
 def assert_moved(pairs: Parameters, before: list[Tensor]) -> None:
@@ -102,7 +104,7 @@ def test_gae(seed: int) -> None:
     buffer.values[:], buffer.episode_starts[1:] = values, done[:-1]
     buffer.rewards[:] = rewards + GAMMA * np.where(done & ~terminated, final, 0)
     buffer.compute_returns_and_advantage(torch.from_numpy(last_values), done[-1])
-    np.testing.assert_allclose(advantages, buffer.advantages, **TOLERANCE)
+    np.testing.assert_allclose(advantages, buffer.advantages, atol=TOLERANCE, rtol=TOLERANCE)
     assert (done & ~terminated).any()
     assert terminated.any()
 
@@ -161,9 +163,9 @@ def test_actor_critics(bound: Bound, name: str, continuous: bool) -> None:
     assert_moved(pairs, before)
     assert_equal_weights(pairs)
     gain = log["train/policy_gradient_loss" if name == "ppo" else "train/policy_loss"]
-    assert metrics["policy_loss"] == pytest.approx(gain + 0.1 * log["train/entropy_loss"], rel=1e-5, abs=1e-5)
-    assert metrics["value_loss"] == pytest.approx(0.7 * log["train/value_loss"], rel=1e-5)
-    assert metrics["entropy"] == pytest.approx(-log["train/entropy_loss"], rel=1e-5)
+    assert metrics["policy_loss"] == pytest.approx(gain + 0.1 * log["train/entropy_loss"], rel=TOLERANCE, abs=TOLERANCE)
+    assert metrics["value_loss"] == pytest.approx(0.7 * log["train/value_loss"], rel=TOLERANCE)
+    assert metrics["entropy"] == pytest.approx(-log["train/entropy_loss"], rel=TOLERANCE)
     if name == "ppo":
         assert log["train/clip_fraction"] > 0.05
 
@@ -222,9 +224,9 @@ def test_dqn(bound: Bound, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     algorithm.set_hyper(Clock(frame=100))
     inputs = {**algorithm.batch(memory, places, 100), **algorithm.hyper()}
     our_targets = algorithm.targets(algorithm.agent, inputs, torch.from_numpy(places))
-    torch.testing.assert_close(our_targets, their_targets[0].squeeze(1), **TOLERANCE)
+    torch.testing.assert_close(our_targets, their_targets[0].squeeze(1), atol=TOLERANCE, rtol=TOLERANCE)
     loss = float(algorithm.run("update", inputs)["metrics"][0])
-    assert loss == pytest.approx(model.logger.name_to_value["train/loss"], rel=1e-5)
+    assert loss == pytest.approx(model.logger.name_to_value["train/loss"], rel=TOLERANCE)
     assert_moved(pairs, before)
     assert_equal_weights(pairs)
 
@@ -264,14 +266,14 @@ def test_soft_actor_critic(monkeypatch: pytest.MonkeyPatch) -> None:
     model.train(gradient_steps=1, batch_size=soft_reference.BATCH)
 
     our_targets = algorithm.targets(algorithm.agent, inputs)
-    torch.testing.assert_close(our_targets, their_targets[0].squeeze(1), **TOLERANCE)
+    torch.testing.assert_close(our_targets, their_targets[0].squeeze(1), atol=TOLERANCE, rtol=TOLERANCE)
     metrics = dict(zip(algorithm.METRICS, algorithm.run("update", inputs)["metrics"].tolist(), strict=True))
     algorithm.move_target(100)
     log = model.logger.name_to_value
     found = [metrics["loss"], metrics["policy_loss"], metrics["alpha"]]
     expected = [2 * log["train/critic_loss"], log["train/actor_loss"], log["train/ent_coef"]]
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    assert found == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
     assert_moved(pairs, before)
     assert_equal_weights(pairs)
     assert abs(float(algorithm.agent["log_alpha"]) - np.log(alpha)) > 1e-3
-    assert float(algorithm.agent["log_alpha"]) == pytest.approx(model.log_ent_coef.item(), abs=1e-5)
+    assert float(algorithm.agent["log_alpha"]) == pytest.approx(model.log_ent_coef.item(), abs=TOLERANCE)

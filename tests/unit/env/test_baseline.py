@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from slm.baseline import random_baseline, write_baseline
-from slm.env.make import make_env
 from slm.spec import EnvSpec
 
 
@@ -61,10 +60,3 @@ def test_file_says_what_it_belongs_to(tmp_path: Path) -> None:
     }  # fmt: skip
     write_baseline(spec("test/Counter-v0", length=2), out)
     assert out.read_bytes() == first
-
-
-def test_seeded_actions_leave_the_episode_seed_alone() -> None:
-    env = make_env(spec("CartPole-v1"))
-    first = env.reset(seed=3)[0]
-    env.action_space.seed(3)
-    np.testing.assert_array_equal(env.reset(seed=3)[0], first)

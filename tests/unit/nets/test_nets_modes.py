@@ -1,9 +1,11 @@
 """Evaluation and training mode: buffers are read in the one, and moved in the other, as inputs and outputs."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 import torch
+from net_specs import recurrent
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -115,6 +117,20 @@ def test_gradients_in_training_mode_are_autograds(spec: MLPNetSpec | TorchArcNet
     torch.testing.assert_close(slopes["net"], expected)
     torch.testing.assert_close(metrics["buffers"], network.flatten_buffers(buffers))
     assert not metrics["buffers"].requires_grad
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell_type", ["RNN", "GRU", "LSTM"])
+def test_gradients_of_recurrent_nets_are_autograds_at_the_given_parameters(cell_type: str, bidirectional: bool) -> None:
+    network = build_network(recurrent(cell_type=cell_type, bidirectional=bidirectional), (3, 5), [2], seed=0)
+    agent = {"net": network.initial_parameters() + 0.3 * torch.randn(network.size)}
+    x = torch.randn(6, 3, 5)
+    slopes, _ = gradients(lambda named: (network(named["net"], x)[0].square().sum(), {}), {"net": network}, agent)
+    module = deepcopy(network._training)
+    module.load_state_dict(network.views(agent["net"]))
+    module(x)[0].square().sum().backward()
+    expected = network.flatten({name: parameter.grad for name, parameter in module.named_parameters()})
+    torch.testing.assert_close(slopes["net"], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_missing_buffers_are_an_error() -> None:

@@ -13,7 +13,6 @@ The two differ in the last bits of their results; one experiment never mixes the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -21,14 +20,13 @@ import torch
 from torch import Tensor
 
 from slm.errors import UserError
+from slm.toolchain import COMPILERS, compiler
 
 Agent = dict[str, Tensor]
 Inputs = Mapping[str, Tensor]
 Outputs = dict[str, Tensor]
 StepFunction = Callable[[Agent, Inputs], tuple[Agent, Outputs]]
 Signature = tuple[tuple[str, torch.Size, torch.dtype], ...]
-
-COMPILERS = ("g++", "c++", "clang++")
 
 
 class Program(Protocol):
@@ -85,11 +83,6 @@ class EagerBackend:
 
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
         return EagerProgram(function, agent, example)
-
-
-def compiler() -> str | None:
-    """The C++ compiler that the compiled backend would use, or None."""
-    return next((name for name in COMPILERS if shutil.which(name)), None)
 
 
 def configure_process(threads: int) -> None:

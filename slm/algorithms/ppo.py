@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces
+from slm.algorithms.base import Clock, Metrics, Spaces, symlog
 from slm.algorithms.masked import standardize
 from slm.algorithms.policy_gradient import PolicyGradient
 from slm.algorithms.schedules import make_schedule

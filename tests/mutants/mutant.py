@@ -35,5 +35,7 @@ class Mutant:
     def mutated(self, source: str) -> str:
         """The module's source with the mistake. Raises ValueError unless it has exactly one place for it."""
         if (count := source.count(self.old)) != 1:
-            raise ValueError(f"mutant '{self.name}': its text occurs {count} times in {self.path}, not once: {self.old}")
+            raise ValueError(
+                f"mutant '{self.name}': its text occurs {count} times in {self.path}, not once: {self.old}"
+            )
         return source.replace(self.old, self.new)

@@ -5,7 +5,7 @@ from mutant import Mutant
 RETURNS = "algorithms/test_returns.py"
 ACTOR_CRITICS = "algorithms/test_actor_critics.py"
 A2C, PPO = f"{ACTOR_CRITICS}::test_a2c", f"{ACTOR_CRITICS}::test_ppo"
-REINFORCE = "algorithms/test_reinforce.py::test_update_matches_plain_autograd"
+REINFORCE = "algorithms/test_reinforce.py::test_three_updates_match_plain_autograd"
 SARSA = "algorithms/test_sarsa.py"
 SIL = "algorithms/test_sil.py"
 
@@ -177,7 +177,7 @@ ACTOR_CRITIC = [
     Mutant(
         "PPO: percentile range of one minibatch alone",
         "algorithms/ppo.py",
-        'low = PERCENTILE_DECAY * agent["advantages.low"] + (1 - PERCENTILE_DECAY) * low\n',
+        '        low = PERCENTILE_DECAY * agent["advantages.low"] + (1 - PERCENTILE_DECAY) * low\n',
         "",
         PPO,
     ),

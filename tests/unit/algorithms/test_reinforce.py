@@ -1,5 +1,6 @@
 """REINFORCE against plain autograd with returns computed episode by episode."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -7,15 +8,19 @@ from on_policy_agents import EPISODES, STEPS, PlainNet, discounted, episodes_of,
 from torch.distributions import Categorical
 
 from slm.algorithms import Algorithm, Clock
+from slm.backend import EagerBackend
 from slm.compiled import CompiledBackend
 
 ENDS = ["--", "T-", "--", "tT", "-T", "-t", "--"]
 ENTROPY, POLICY = 0.2, 1.3
 
 
-def reinforce(memory: dict, center: bool = True, frequency: int = 5, **keys: object) -> Algorithm:
+def reinforce(
+    memory: dict, center: bool = True, frequency: int = 5, pdtype: str = "default", **keys: object
+) -> Algorithm:
     algorithm = {
         "name": "Reinforce",
+        "action_pdtype": pdtype,
         "training_frequency": frequency,
         "center_return": center,
         "entropy_coef_spec": {"name": "no_decay", "start_val": ENTROPY},
@@ -78,11 +83,30 @@ def test_nothing_is_learned_before_an_episode_ends() -> None:
     assert algorithm.train(memory, Clock(), np.random.default_rng(0)) is None
 
 
+BOX = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+MULTI = gym.spaces.MultiDiscrete([3, 2])
+
+
 @pytest.mark.slow
-def test_compiled_and_eager_agree() -> None:
-    eager, compiled = reinforce(EPISODES), reinforce(EPISODES, backend=CompiledBackend())
+@pytest.mark.parametrize(
+    ("space", "pdtype"),
+    [(gym.spaces.Discrete(3), "Categorical"), (BOX, "Beta"), (BOX, "NormalTanh"), (MULTI, "MultiCategorical")],
+)
+def test_compiled_and_eager_agree(space: gym.Space, pdtype: str) -> None:
+    eager, compiled = (
+        reinforce(EPISODES, pdtype=pdtype, action=space, backend=backend)
+        for backend in (EagerBackend(), CompiledBackend())
+    )
+    observations = experience(["--"])[0][0]
+    chosen = [algorithm.act(observations, 0, np.random.default_rng(0)) for algorithm in (eager, compiled)]
+    np.testing.assert_allclose(chosen[0], chosen[1], rtol=1e-4, atol=1e-5)
     for algorithm in (eager, compiled):
-        memory = algorithm.make_memory()
-        remember(memory, experience([*ENDS, "TT"]))
-        assert algorithm.train(memory, Clock(), np.random.default_rng(0)) is not None
-    torch.testing.assert_close(compiled.agent["actor"], eager.agent["actor"], rtol=1e-4, atol=1e-5)
+        memory, rng = algorithm.make_memory(), np.random.default_rng(1)
+        for observations, _, step in experience([*ENDS, "TT"]):
+            memory.add(observations, eager.act(observations, 0, rng), step)
+        assert algorithm.train(memory, Clock(), rng) is not None
+        if algorithm is eager:
+            # Both learn from the actions of the same parameters.
+            learned = eager.agent["actor"].clone()
+            eager.agent["actor"].copy_(compiled.agent["actor"])
+    torch.testing.assert_close(compiled.agent["actor"], learned, rtol=1e-4, atol=1e-5)

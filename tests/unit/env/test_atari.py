@@ -158,6 +158,8 @@ def test_a_lost_life_ends_no_game(world: Callable[..., World]) -> None:
         np.testing.assert_array_equal(one.next_observations, other.next_observations)
         np.testing.assert_array_equal(one.episode_over, other.episode_over)
         np.testing.assert_array_equal(other.terminated, other.episode_over)
+    for before, step in pairwise(told):
+        np.testing.assert_array_equal(step.next_observations[0, :3], before.observations[0, 1:])
     lost = [index for index, step in enumerate(told[:-1]) if step.terminated[0] and not step.episode_over[0]]
     assert len(lost) >= 4
     for index in lost:

@@ -37,9 +37,15 @@ def step(agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
     return {**agent, "weights": agent["weights"] - inputs["rate"] * y.mean(0)}, {"y": y, "sum": y.sum()}
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of compiled graphs that the tests of this module share: compiling one takes half a minute."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(params=["eager", pytest.param("compiled", marks=pytest.mark.slow)])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return EagerBackend() if request.param == "eager" else CompiledBackend(tmp_path)
+def backend(request: pytest.FixtureRequest, cache: Path) -> Backend:
+    return EagerBackend() if request.param == "eager" else CompiledBackend(cache)
 
 
 def test_program_changes_the_agents_buffers_in_place(backend: Backend) -> None:

@@ -241,7 +241,7 @@ def test_sigusr1_saves_and_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "frames"), [("ppo", 30_000), ("ddqn", 12_000)])
+@pytest.mark.parametrize(("name", "frames"), [("ppo", 12_000), ("ddqn", 5_000)])
 def test_killed_process_resumes(spec_file: Callable[..., str], tmp_path: Path, name: str, frames: int) -> None:
     """A real process, a real SIGKILL, and the same command again."""
     path = spec_file(name, {"env.max_frame": frames, "meta.log_frequency": 500, "meta.eval_frequency": 500})

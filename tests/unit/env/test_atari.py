@@ -232,7 +232,7 @@ class Wanderer:
 def test_evaluation_plays_whole_games(world: Callable[..., World], life_loss_info: bool) -> None:
     streams = make_streams(0, 0, 0, 1)
     training = world(BREAKOUT)
-    evaluator = Evaluator(spec(BREAKOUT, life_loss_info=life_loss_info, clip_reward=0.5), 2, 0.99)
+    evaluator = Evaluator(spec(BREAKOUT, life_loss_info=life_loss_info, clip_reward=0.5), 2, 0.99, None)
     score = evaluator.total_reward(Wanderer(), training, streams, 2000)  # type: ignore[arg-type]
 
     seeds, _ = streams.evaluation_at(2000, 2)

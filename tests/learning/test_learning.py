@@ -34,10 +34,16 @@ class Row:
 
 ROWS = [
     Row("ppo/ppo_classic.yaml", "ppo_cartpole", 80_000, 400.0),
-    Row("a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 400.0),
     Row("ppo/ppo_classic.yaml", "ppo_acrobot", 80_000, -110.0),
-    Row("dqn/dqn_classic.yaml", "dqn_acrobot", 60_000, -130.0),
+    Row("ppo/ppo_classic.yaml", "ppo_pendulum", 200_000, -400.0),
+    Row("a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 400.0),
+    Row("reinforce/reinforce_classic.yaml", "reinforce_cartpole", 100_000, 300.0),
+    Row("sarsa/sarsa_classic.yaml", "sarsa_cartpole", 100_000, 300.0),
+    Row("dqn/dqn_classic.yaml", "dqn_acrobot", 50_000, -150.0),
     Row("ddqn_per/ddqn_per_classic.yaml", "ddqn_per_cartpole", 40_000, 200.0),
+    Row("sac/sac_classic.yaml", "sac_pendulum", 10_000, -500.0),
+    Row("sac/sac_classic.yaml", "sac_cartpole", 12_000, 100.0),
+    Row("crossq/crossq_classic.yaml", "crossq_pendulum", 10_000, -500.0),
 ]
 
 

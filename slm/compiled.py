@@ -175,24 +175,27 @@ def _compile(graph: torch.fx.GraphModule, arguments: list[Tensor], library: Path
     """Compile ``graph`` to ``library``, which appears whole or not at all."""
     import torch._inductor
 
-    with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=library.parent) as scratch, _inductor_works_in(scratch), torch.no_grad():
         package = str(Path(scratch) / library.name)
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations inside torch itself
-            exported = torch.export.export(graph, tuple(arguments), strict=False)
-        # Inductor's own working files must not be shared with other processes or survive this one.
-        before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
-        try:
-            torch._inductor.aoti_compile_and_package(
-                exported, package_path=package, inductor_configs=INDUCTOR_OPTIONS
-            )
-        finally:
-            if before is None:
-                del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-            else:
-                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
+        exported = torch.export.export(graph, tuple(arguments), strict=False)
+        torch._inductor.aoti_compile_and_package(exported, package_path=package, inductor_configs=INDUCTOR_OPTIONS)
         os.replace(package, library)
+
+
+@contextlib.contextmanager
+def _inductor_works_in(folder: str) -> Iterator[None]:
+    """Keep Inductor's working files from other processes and from outliving this one, and its warnings to itself."""
+    before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if before is None:
+            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+        else:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
 
 
 def _load(library: Path) -> Callable[[list[Tensor]], list[Tensor]]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import slm
 
 PACKAGE = Path(slm.__file__).parent
-# Rooms that only read finished results: a change there can't change a session's bytes.
-READERS = ("analysis", "report", "plan", "toolchain.py", "cli.py", "__main__.py")
+LIBRARIES = ("torch", "numpy", "gymnasium", "mujoco", "ale_py")
+# Rooms outside of training: a change there can't change a session's bytes.
+READERS = ("analysis", "report", "plan", "baseline.py", "toolchain.py", "cli.py", "__main__.py")
 
 
 @cache
@@ -38,14 +39,21 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def versions() -> dict[str, str | bool | None]:
-    """Versions of everything that a session's bytes depend on; None for what isn't installed or not known."""
-    found: dict[str, str | bool | None] = {"python": platform.python_version(), "slm": slm.__version__}
-    for package in ("torch", "numpy", "gymnasium", "mujoco", "ale_py"):
+def library_versions() -> dict[str, str | None]:
+    """Versions of the libraries that a session computes with; None for what isn't installed."""
+    found: dict[str, str | None] = {}
+    for package in LIBRARIES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
+    return found
+
+
+def versions() -> dict[str, str | bool | None]:
+    """Versions of everything that a session's bytes depend on; None for what isn't installed or not known."""
+    found: dict[str, str | bool | None] = {"python": platform.python_version(), "slm": slm.__version__}
+    found.update(library_versions())
     commit = _git("rev-parse", "HEAD")
     found["git_commit"] = commit
     found["git_dirty"] = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))

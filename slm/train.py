@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from slm.analysis.metrics import session_metrics
 from slm.backend import Backend, EagerBackend
 from slm.checkpoint import CheckpointFile, CorruptCheckpointError, to_bytes, write_atomically
-from slm.provenance import code_fingerprint, processor, versions
+from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
 from slm.session import Session, Tables
 from slm.spec import Spec
@@ -99,7 +99,7 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _run(job: Job, backend: Backend) -> None:
-    identity = {"session hash": job.hash, "code fingerprint": code_fingerprint()}
+    identity = {"session hash": job.hash, "code fingerprint": code_fingerprint(), **library_versions()}
     checkpoints = CheckpointFile(job.folder, identity)
     session, tables = _resume(job, backend, checkpoints) or _start(job, backend)
     with _signals() as received:
@@ -222,6 +222,7 @@ def _summary(job: Job, session: Session, backend: Backend) -> dict[str, Any]:
         "opt_step": state.clock.opt_step,
         "wall_time_s": round(state.seconds, 3),
         "fps": round(state.clock.frame / max(state.seconds, 1e-9), 1),
+        "gains_over": "0 (without baseline)",
         "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
         "versions": versions(),
         "code_fingerprint": code_fingerprint(),

@@ -34,7 +34,7 @@ class Row:
 
 ROWS = [
     Row("ppo/ppo_classic.yaml", "ppo_cartpole", 80_000, 400.0),
-    Row("ppo/ppo_classic.yaml", "ppo_acrobot", 80_000, -110.0),
+    Row("ppo/ppo_classic.yaml", "ppo_acrobot", 100_000, -130.0),
     Row("ppo/ppo_classic.yaml", "ppo_pendulum", 200_000, -400.0),
     Row("a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 400.0),
     Row("reinforce/reinforce_classic.yaml", "reinforce_cartpole", 100_000, 300.0),

@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast lint
+.PHONY: setup demo test test-fast mutants lint
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -30,6 +30,10 @@ test: setup
 
 test-fast: setup
 	$(PYTEST) -m "not learning and not workflow"
+
+# Break the algorithms on purpose, in one place at a time: do the tests notice?
+mutants: setup
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,10 +1,8 @@
-"""Mistakes in the DQN family, the soft actor-critic, CrossQ and their replay memories."""
+"""Mistakes in the DQN family, the soft actor-critic and CrossQ."""
 
 from mutant import Mutant
 
 DQNS = "algorithms/test_dqns.py"
-REPLAY = "memory/test_replay.py"
-TRANSITIONS = "env/test_transitions.py::test_replay_holds_each_transition_once"
 SAC, CROSSQ = "algorithms/test_sac.py", "algorithms/test_crossq.py"
 SAC_UPDATES = f"{SAC}::test_three_updates_match_plain_autograd"
 CROSSQ_UPDATES = f"{CROSSQ}::test_updates_match_plain_autograd_through_the_warm_up"
@@ -90,73 +88,14 @@ DQN = [
     ),
 ]
 
-MEMORIES = [
-    Mutant(
-        "replay: next observation is the observation",
-        "memory/replay.py",
-        "next_observations=step.next_observations",
-        "next_observations=observations",
-        TRANSITIONS,
-    ),
-    Mutant(
-        "replay: next observation is that of the new episode",
-        "memory/replay.py",
-        "next_observations=step.next_observations",
-        "next_observations=step.observations",
-        TRANSITIONS,
-    ),
-    Mutant(
-        "replay: truncation treated as termination",
-        "memory/replay.py",
-        "terminated=step.terminated",
-        "terminated=step.done",
-        TRANSITIONS,
-    ),
-    Mutant(
-        "prioritised replay: uniform draws",
-        "memory/prioritized.py",
-        "places = self._tree.find(rng.random(self.batch_size) * self._tree.total)",
-        "places = rng.integers(self.size, size=self.batch_size)",
-        f"{REPLAY}::test_draws_are_in_proportion_to_priorities",
-    ),
-    Mutant(
-        "prioritised replay: exponent α ignored",
-        "memory/prioritized.py",
-        "+ self.epsilon) ** self.alpha",
-        "+ self.epsilon)",
-        f"{REPLAY}::test_draws_are_in_proportion_to_priorities",
-    ),
-    Mutant(
-        "prioritised replay: priorities not stored",
-        "memory/prioritized.py",
-        "self._tree[places] = priorities\n",
-        "\n",
-        f"{REPLAY}::test_draws_are_in_proportion_to_priorities",
-    ),
-    Mutant(
-        "prioritised replay: new transitions don't get the highest priority",
-        "memory/prioritized.py",
-        "self._highest = max(self._highest, float(priorities.max()))",
-        "self._highest = 1.0",
-        f"{REPLAY}::test_new_transitions_get_the_highest_priority_so_far",
-    ),
-    Mutant(
-        "prioritised replay: exponent β ignored",
-        "memory/prioritized.py",
-        "/ self._tree.total) ** -beta",
-        "/ self._tree.total) ** -1.0",
-        f"{REPLAY}::test_importance_weights_by_hand",
-    ),
-    Mutant(
-        "combined replay: without the newest",
-        "memory/replay.py",
-        "            if count:\n",
-        "            if not count:\n",
-        f"{REPLAY}::test_combined_replay_ends_with_the_newest",
-    ),
-]
-
 SOFT_ACTOR_CRITIC = [
+    Mutant(
+        "SAC: sign of the critics' loss",
+        "algorithms/sac.py",
+        "total = (weights * losses).mean()",
+        "total = -(weights * losses).mean()",
+        SAC_UPDATES,
+    ),
     Mutant(
         "SAC: sign of the policy loss",
         "algorithms/sac.py",
@@ -197,7 +136,7 @@ SOFT_ACTOR_CRITIC = [
         "algorithms/sac.py",
         "torch.where(terminated, 0.0, value)",
         "value",
-        SAC_UPDATES,
+        "algorithms/test_soft_targets.py",
     ),
     Mutant(
         "SAC: targets from the online critics",
@@ -249,6 +188,13 @@ SOFT_ACTOR_CRITIC = [
         f"{SAC}::test_automatic_target_entropy",
     ),
     Mutant(
+        "SAC: annealed α never moves",
+        "algorithms/sac.py",
+        "x = progress(frame, 0, spec.alpha_anneal_frames) if spec.alpha_anneal_frames else 0.0",
+        "x = 0.0",
+        f"{SAC}::test_fixed_alpha_is_not_learned_and_falls_to_zero",
+    ),
+    Mutant(
         "SAC: policy delay ignored",
         "algorithms/sac.py",
         "with_policy = clock.opt_step % self.algorithm.policy_delay == 0",
@@ -293,4 +239,4 @@ SOFT_ACTOR_CRITIC = [
     ),
 ]
 
-MUTANTS = [*DQN, *MEMORIES, *SOFT_ACTOR_CRITIC]
+MUTANTS = [*DQN, *SOFT_ACTOR_CRITIC]

@@ -17,14 +17,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import mutants_memories
 import mutants_off_policy
 import mutants_on_policy
 import mutants_shared
 import pytest
 from mutant import ROOT, Mutant
 
-MUTANTS: list[Mutant] = [*mutants_on_policy.MUTANTS, *mutants_off_policy.MUTANTS, *mutants_shared.MUTANTS]
-COPIED = ("slm", "tests/unit", "pyproject.toml")
+FAMILIES = (mutants_on_policy, mutants_off_policy, mutants_memories, mutants_shared)
+MUTANTS: list[Mutant] = [mutant for family in FAMILIES for mutant in family.MUTANTS]
+COPIED = ("slm", "tests", "pyproject.toml")
 SLOW_IMPORTS = ("torch._dynamo", "gymnasium", "pandas", "pydantic", "hypothesis")
 OPTIONS = ("-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--tb=line")
 
@@ -33,7 +35,6 @@ def copy_project(folder: Path) -> None:
     """Copy the package and its tests, without compiled code: that of a mutant could be taken for the original's."""
     for name in COPIED:
         source, copy = ROOT / name, folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -45,6 +46,7 @@ def pytest_in(folder: Path, tests: Sequence[str], output: Path) -> None:
     with output.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    os.environ["COLUMNS"] = "200"  # or pytest cuts off the reasons of failures
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     package = importlib.import_module("slm")
@@ -75,10 +77,10 @@ def try_mutant(mutant: Mutant, folder: Path) -> tuple[bool, str]:
     path.write_text(source)
     if code == pytest.ExitCode.OK:
         return False, f"SURVIVED  {mutant.name}  ({mutant.tests})"
-    if code != pytest.ExitCode.TESTS_FAILED:
+    failed = [line.removeprefix("FAILED tests/unit/") for line in output.splitlines() if line.startswith("FAILED ")]
+    if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return False, f"NOT TESTED  {mutant.name}: pytest ended with {code}\n{output}"
-    by = next(line for line in output.splitlines() if line.startswith("FAILED "))
-    return True, f"killed  {mutant.name}  by {by.removeprefix('FAILED tests/unit/')}"
+    return True, f"killed  {mutant.name}  by {failed[0]}"
 
 
 def main(parts: Sequence[str]) -> int:

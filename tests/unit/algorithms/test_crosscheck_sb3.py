@@ -183,6 +183,11 @@ def give_batch(model: Any, memory: Replay, places: np.ndarray) -> None:
     model.replay_buffer = SimpleNamespace(sample=lambda batch_size, env: samples)
 
 
+def some_places(memory: Replay, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Places of two terminal transitions and of others drawn at random."""
+    return np.concatenate([np.flatnonzero(memory.terminated)[:2], rng.integers(memory.size, size=count - 2)])
+
+
 def push_apart(algorithm: Algorithm, names: Iterable[str]) -> None:
     """Move target networks away from the networks they follow."""
     generator = torch.Generator().manual_seed(1)
@@ -214,7 +219,7 @@ def test_dqn(bound: Bound, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         model.q_net_target = lambda x: target(x).gather(1, online(x).argmax(1, keepdim=True))
     memory = algorithm.make_memory()
     fill_randomly(memory)
-    places = np.random.default_rng(0).integers(memory.size, size=8)
+    places = some_places(memory, 8, np.random.default_rng(0))
     successors = torch.from_numpy(memory.next_observations[places])
     assert (online(successors).argmax(1) != target(successors).argmax(1)).any(), "else the two cases would be one"
     give_batch(model, memory, places)
@@ -256,7 +261,7 @@ def test_soft_actor_critic(monkeypatch: pytest.MonkeyPatch) -> None:
     copy_weights(pairs)
 
     rng, memory = np.random.default_rng(0), soft_reference.fill(algorithm.make_memory(), space)
-    places = rng.integers(memory.size, size=soft_reference.BATCH)
+    places = some_places(memory, soft_reference.BATCH, rng)
     algorithm.set_hyper(Clock(frame=100))
     inputs = {**algorithm.batch(memory, places, 100), **algorithm.update_noise(rng), **algorithm.hyper()}
     draws = iter([inputs["noise"], inputs["next_noise"]])

@@ -35,8 +35,8 @@ class Row:
 ROWS = [
     Row("ppo/ppo_classic.yaml", "ppo_cartpole", 80_000, 400.0),
     Row("ppo/ppo_classic.yaml", "ppo_acrobot", 100_000, -130.0),
-    Row("ppo/ppo_classic.yaml", "ppo_pendulum", 200_000, -400.0),
-    Row("a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 400.0),
+    Row("ppo/ppo_classic.yaml", "ppo_pendulum", 100_000, -700.0),
+    Row("a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 300.0),
     Row("reinforce/reinforce_classic.yaml", "reinforce_cartpole", 100_000, 300.0),
     Row("sarsa/sarsa_classic.yaml", "sarsa_cartpole", 100_000, 300.0),
     Row("dqn/dqn_classic.yaml", "dqn_acrobot", 50_000, -150.0),

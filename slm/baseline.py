@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from slm.checkpoint import write_atomically
+from slm.analysis.files import write_json
 from slm.env.make import make_env
 from slm.spec import EnvSpec
 
@@ -31,7 +30,7 @@ def random_baseline(spec: EnvSpec, episodes: int = EPISODES) -> dict[str, float 
 def write_baseline(spec: EnvSpec, out: Path) -> None:
     """Write the random baseline as JSON, with what it belongs to: the environment's name, arguments and step limit."""
     baseline: dict[str, Any] = {"name": spec.name, "kwargs": spec.kwargs, "max_t": spec.max_t, **random_baseline(spec)}
-    write_atomically(out, (json.dumps(baseline, indent=2, sort_keys=True) + "\n").encode())
+    write_json(out, baseline)
 
 
 def _random_return(env: gym.Env, seed: int) -> float:

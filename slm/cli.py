@@ -51,6 +51,7 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     train = commands.add_parser("train", help="train one session; after a kill the same command resumes it")
     _add_spec(train)
+    _add_trial(train)
     train.add_argument("--session", type=_natural, default=0, help="session (random seed) of the trial (default 0)")
     train.add_argument("--out", type=Path, help="folder of the artifacts (default out/SPEC_NAME/trial<t>/session<s>)")
     train.add_argument("--backend", choices=("auto", "compiled", "eager"), default="auto", help="how updates run")
@@ -62,16 +63,24 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     plan = commands.add_parser("plan", help="write a trial's resolved spec (used by the pipeline)")
     _add_spec(plan)
+    _add_trial(plan)
     plan.add_argument("--experiment", required=True, metavar="NAME")
     plan.add_argument("--backend", choices=("compiled", "eager"), required=True)
     plan.add_argument("--out", type=Path, required=True, metavar="FILE")
     plan.set_defaults(command=_plan)
+
+    baseline = commands.add_parser("baseline", help="score random play on a spec's environment")
+    _add_spec(baseline)
+    baseline.add_argument("--expect", metavar="KEY", help="stop unless the environment's baseline has this key")
+    baseline.add_argument("--out", type=Path, required=True, metavar="FILE")
+    baseline.set_defaults(command=_baseline)
 
 
 def _add_readers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Commands that read finished results."""
     trial = commands.add_parser("aggregate-trial", help="statistics across a trial's sessions (used by the pipeline)")
     trial.add_argument("--spec", type=Path, required=True)
+    trial.add_argument("--baseline", type=Path, required=True, help="random baseline of the environment")
     trial.add_argument("--sessions-asked", type=_positive, required=True)
     trial.add_argument("--session-dirs", type=Path, nargs="+", required=True)
     trial.add_argument("--out", type=Path, required=True)
@@ -98,6 +107,9 @@ def _add_spec(command: argparse.ArgumentParser) -> None:
     command.add_argument("spec_file", metavar="SPEC_FILE")
     command.add_argument("spec_name", metavar="SPEC_NAME")
     _add_variables(command)
+
+
+def _add_trial(command: argparse.ArgumentParser) -> None:
     command.add_argument("--trial", type=_natural, default=0, help="trial, part of the seed (default 0)")
     command.add_argument("--expect", metavar="HASH", help="stop unless the spec has this hash")
 
@@ -181,6 +193,26 @@ def _plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def _baseline(options: argparse.Namespace) -> int:
+    from slm.plan import baseline_key
+    from slm.spec import load_spec
+
+    spec = load_spec(options.spec_file, options.spec_name, _variables(options))
+    key = baseline_key(spec.env)
+    if options.expect not in (None, key):
+        raise UserError(
+            f"{options.spec_file}: the environment of '{spec.name}' has changed since the workflow was planned ({key}, "
+            f"planned {options.expect}); run the workflow again"
+        )
+    _check_folder("--out", options.out.parent)
+
+    from slm.baseline import write_baseline
+
+    write_baseline(spec.env, options.out)
+    print(f"wrote {options.out}", file=sys.stderr)
+    return 0
+
+
 def _train(options: argparse.Namespace) -> int:
     from slm.spec import load_spec, session_hash
 
@@ -235,7 +267,10 @@ def _checkpoint_interval() -> float:
 def _aggregate_trial(options: argparse.Namespace) -> int:
     from slm.analysis.trial import write_trial
 
-    write_trial(options.spec, options.session_dirs, options.sessions_asked, options.out, options.allow_incomplete)
+    write_trial(
+        options.spec, options.baseline, options.session_dirs, options.sessions_asked, options.out,
+        options.allow_incomplete,
+    )  # fmt: skip
     return 0
 
 

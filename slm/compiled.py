@@ -137,8 +137,9 @@ def trace(
         output_names[:] = list(outputs)
         return tuple(outputs.values())
 
-    # Copies: tracing runs the function on what it is given, and the agent must not move.
-    arguments = [tensor.clone() for tensor in (*agent.values(), *example.values())]
+    # Tracing runs the function on what it is given: the agent is copied, since it must not move. The inputs are only
+    # read, and a replay memory among them may be large.
+    arguments = [*(tensor.clone() for tensor in agent.values()), *example.values()]
     with torch.no_grad():
         graph = make_fx(flat)(*arguments)
     used = _drop_unused_placeholders(graph)

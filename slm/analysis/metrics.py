@@ -7,7 +7,7 @@ measure the gain s_i = total_reward_i - random_mean, with SLM Lab's definitions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,6 +97,26 @@ def session_metrics(
         stability(rewards, random_mean),
     )
     return dict(zip(SESSION_METRICS, values, strict=True))
+
+
+def why_undefined(metrics: Mapping[str, float], total_reward: ArrayLike) -> dict[str, str]:
+    """The reason for each of a session's metrics (as of `session_metrics`) that is NaN."""
+    rewards = np.asarray(total_reward, dtype=np.float64)
+    returns = int((~np.isnan(rewards)).sum())
+    reasons = {
+        "sample_efficiency": "the gains sum to 0",
+        "training_efficiency": "the gains sum to 0",
+        "stability": "only one checkpoint has a return" if returns == 1 else "the gains before the last one sum to 0",
+    }
+    undefined = [name for name, value in metrics.items() if np.isnan(value)]
+    return {name: reasons[name] if returns else "no episode has finished" for name in undefined}
+
+
+def why_consistency_undefined(total_rewards: Sequence[ArrayLike]) -> str:
+    """The reason for a consistency that is NaN; sessions as in `consistency`."""
+    if all(np.isnan(np.asarray(rewards, dtype=np.float64)).all() for rewards in total_rewards):
+        return "no session has finished an episode"
+    return "no checkpoint has a return in all sessions, or their mean gains sum to 0"
 
 
 def _gain(total_reward: ArrayLike, random_mean: float) -> NDArray[np.float64]:

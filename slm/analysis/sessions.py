@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slm.analysis.metrics import SESSION_METRICS
+from slm.analysis.metrics import session_metrics
 from slm.errors import UserError
 
 RECORD_KEYS = ("spec_hash", "state", "backend", "frames", "opt_step", "wall_time_s", "metrics")
-CHECKPOINT_COLUMNS = ("frame", "total_reward", "total_reward_ma")
+CHECKPOINT_COLUMNS = ("frame", "total_reward", "total_reward_ma", "opt_step")
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,14 @@ class Session:
     train: pd.DataFrame
     evaluation: pd.DataFrame
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The final scalars of session.json, null as NaN."""
-        return {name: _number(self.record["metrics"].get(name)) for name in SESSION_METRICS}
+    def metrics(self, random_mean: float) -> dict[str, float]:
+        """The metrics of its training, with gains over the mean return of a random agent."""
+        return session_metrics(self.train["frame"], self.train["total_reward"], self.train["opt_step"], random_mean)
 
     @property
     def score(self) -> float:
         """The session's total_reward_ma at its last frame; NaN if no episode has finished."""
-        return self.metrics["total_reward_ma"]
+        return _number(self.record["metrics"].get("total_reward_ma"))
 
 
 def session_index(folder: Path) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slm.analysis.baseline import read_random_mean
 from slm.analysis.files import write_csv, write_json
-from slm.analysis.metrics import SESSION_METRICS, consistency
+from slm.analysis.metrics import SESSION_METRICS, consistency, why_consistency_undefined, why_undefined
 from slm.analysis.sessions import Session, read_session, session_index
 from slm.analysis.statistics import mean_interval, summarise
 from slm.errors import UserError
@@ -25,29 +26,31 @@ CURVES = {"total_reward": "return", "total_reward_ma": "total_reward_ma"}
 
 
 def write_trial(
-    spec: Path, session_dirs: Sequence[Path], sessions_asked: int, out: Path, allow_incomplete: bool
+    spec: Path, baseline: Path, session_dirs: Sequence[Path], sessions_asked: int, out: Path, allow_incomplete: bool
 ) -> None:
     """Write `out`/trial.json and `out`/curve.csv; see aggregate_trial."""
-    trial, curve = aggregate_trial(spec, session_dirs, sessions_asked, allow_incomplete)
+    trial, curve = aggregate_trial(spec, baseline, session_dirs, sessions_asked, allow_incomplete)
     write_json(out / "trial.json", trial)
     write_csv(out / "curve.csv", curve)
 
 
 def aggregate_trial(
-    spec_file: Path, session_dirs: Sequence[Path], sessions_asked: int, allow_incomplete: bool
+    spec_file: Path, baseline: Path, session_dirs: Sequence[Path], sessions_asked: int, allow_incomplete: bool
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Statistics across the sessions of a trial, and its learning curve.
 
-    `spec_file` is the trial's spec.json, whose `_trial.session_hashes` says which hash belongs to each session. The
-    scores of trial.json rest on the `sessions` that have one; `missing` and `nan_sessions` number the others. The
-    curve has one row per log checkpoint, with mean, interval bounds and one column per session of the return
-    (`return_*`, the mean of the last 100 episodes) and of its moving average (`total_reward_ma_*`, whose last row is
-    the score).
+    `spec_file` is the trial's spec.json, whose `_trial.session_hashes` says which hash belongs to each session;
+    `baseline` is the file of its environment's random baseline, over which the metrics measure gains. The scores of
+    trial.json rest on the `sessions` that have one; `missing` and `nan_sessions` number the others. `metrics` are the
+    means of `session_metrics` over the sessions that have them; `notes` says why those that are null are. The curve
+    has one row per log checkpoint, with mean, interval bounds and one column per session of the return (`return_*`,
+    the mean of the last 100 episodes) and of its moving average (`total_reward_ma_*`, whose last row is the score).
 
     Raises UserError for a missing or unreadable session unless `allow_incomplete`, and in any case for a session of
-    another spec or another update backend.
+    another spec or another update backend, and for a baseline that can't be read or is another environment's.
     """
     name, spec, origin = _read_spec(spec_file)
+    random_mean = read_random_mean(baseline, spec["env"]["name"])
     sessions, missing = _read_sessions(session_dirs, sessions_asked, allow_incomplete)
     for session in sessions:
         _check_hash(session, origin, spec_file)
@@ -60,7 +63,8 @@ def aggregate_trial(
         "frames": max((session.record["frames"] for session in sessions), default=0),
         "opt_step": _mean(session.record["opt_step"] for session in sessions),
         "wall_time_s": _mean(session.record["wall_time_s"] for session in sessions),
-        "metrics": _trial_metrics(sessions),
+        "random_mean": random_mean,
+        **_metrics(sessions, sessions_asked, random_mean),
         "backend": _backend(sessions),
         "code_fingerprints": _distinct(session.record.get("code_fingerprint") for session in sessions),
         "git_commits": _distinct(session.record.get("versions", {}).get("git_commit") for session in sessions),
@@ -125,7 +129,6 @@ def _scores(sessions: list[Session], missing: list[int], sessions_asked: int) ->
         "score": summary["mean"],
         **{key: summary[key] for key in ("ci_low", "ci_high", "iqm", "min", "max")},
         "eval_score": _eval_score(sessions),
-        "random_mean": _random_mean(sessions),
     }
 
 
@@ -136,16 +139,34 @@ def _backend(sessions: list[Session]) -> str | None:
     return backends[0] if backends else None
 
 
-def _trial_metrics(sessions: list[Session]) -> dict[str, float]:
-    """Mean of each session metric over the sessions that have it, and the consistency of their returns."""
-    metrics = {name: _mean(session.metrics[name] for session in sessions) for name in SESSION_METRICS}
-    returns = [session.train["total_reward"].to_numpy() for session in sessions]
-    return {**metrics, "consistency": consistency(returns, _random_mean(sessions) or 0.0)}
+def _metrics(sessions: list[Session], sessions_asked: int, random_mean: float) -> dict[str, Any]:
+    """The trial's metrics, each session's, and why those that are NaN are."""
+    by_session = {session.index: session.metrics(random_mean) for session in sessions}
+    returns = {session.index: session.train["total_reward"].to_numpy() for session in sessions}
+    metrics = {name: _mean(values[name] for values in by_session.values()) for name in SESSION_METRICS}
+    metrics["consistency"] = consistency(list(returns.values()), random_mean)
+    if not sessions:
+        notes = dict.fromkeys(metrics, "there is no session")
+    else:
+        notes = _session_notes({index: why_undefined(by_session[index], returns[index]) for index in by_session})
+        if np.isnan(metrics["consistency"]):
+            notes["consistency"] = why_consistency_undefined(list(returns.values()))
+    session_metrics = [by_session.get(index) for index in range(sessions_asked)]
+    return {"metrics": metrics, "session_metrics": session_metrics, "notes": notes}
 
 
-def _random_mean(sessions: list[Session]) -> float | None:
-    """The mean return of a random agent that the sessions measured their strength from; None if unknown."""
-    return next((session.record.get("random_mean") for session in sessions), None)
+def _session_notes(reasons: dict[int, dict[str, str]]) -> dict[str, str]:
+    """Session -> metric -> reason as one text per metric: `session 0, 2: the gains sum to 0`."""
+    notes = {}
+    for name in SESSION_METRICS:
+        sessions: dict[str, list[int]] = {}
+        for index, undefined in reasons.items():
+            if name in undefined:
+                sessions.setdefault(undefined[name], []).append(index)
+        texts = [f"session {', '.join(map(str, indices))}: {reason}" for reason, indices in sessions.items()]
+        if texts:
+            notes[name] = "; ".join(texts)
+    return notes
 
 
 def _eval_score(sessions: list[Session]) -> float:

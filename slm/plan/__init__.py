@@ -5,6 +5,7 @@ Every mistake in what was asked for raises `slm.errors.UserError` with one messa
 """
 
 from slm.plan.backend import choose_backend
+from slm.plan.baselines import baseline_key
 from slm.plan.experiments import Experiment, Plan, make_plan
 from slm.plan.settings import CUSTOM_SUITE, Settings, read_settings
 from slm.plan.sheet import SUITES, Row, custom_row, parse_variables, read_sheet
@@ -18,6 +19,7 @@ __all__ = [
     "Plan",
     "Row",
     "Settings",
+    "baseline_key",
     "choose_backend",
     "custom_row",
     "make_plan",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.errors import UserError
+from slm.plan.baselines import BASELINES, baseline_key
 from slm.plan.schema import nearest
 from slm.plan.sheet import Row
 from slm.spec import Spec, load_spec, session_hash, trial_hash
@@ -43,6 +44,16 @@ class Experiment:
     def sessions(self) -> range:
         """Numbers of the sessions of each trial."""
         return range(self.spec.meta.max_session)
+
+    @cached_property
+    def baseline_key(self) -> str:
+        """Key of the random baseline of its environment, which experiments on the same environment share."""
+        return baseline_key(self.spec.env)
+
+    @property
+    def baseline(self) -> Path:
+        """File of the random baseline of its environment."""
+        return BASELINES / f"{self.baseline_key}.json"
 
     def trial_hash(self, trial: int) -> str:
         """Hash of everything that the trial's ``spec.json`` says."""
@@ -87,6 +98,13 @@ class Plan:
         """Read every spec and return their warnings; raises UserError for the first mistake."""
         warnings = (experiment.spec.warnings for experiment in self.experiments.values())
         return list(dict.fromkeys(chain.from_iterable(warnings)))
+
+    def on_environment(self, baseline_key: str) -> Experiment:
+        """The first experiment on the environment of a baseline; raises UserError where there is none."""
+        for experiment in self.experiments.values():
+            if experiment.baseline_key == baseline_key:
+                return experiment
+        raise UserError(f"no experiment is on an environment with the baseline '{baseline_key}'")
 
     def sessions(self, experiment: str, trial: int) -> list[int]:
         """Numbers of the sessions that a trial's statistics rest on."""

@@ -40,6 +40,8 @@ LEGEND = """
 <p>Score: mean over sessions (random seeds) of the moving average of the return over the last 100 checkpoints, where
 the return is the mean of the last 100 episodes. CI: 95% bootstrap interval of that mean over sessions. IQM:
 interquartile mean. Bold: best score on the environment.</p>
+<p>Random: mean return of 100 episodes of random actions. Normalised: the score on the scale from random, 0, to
+published, 1.</p>
 <p>Status: ✅ target reached, ⚠️ over 80% of the way from a random agent to the target, ❌ not. Verdict: <b>below</b>,
 <b>above</b>: the whole interval lies below, or above, the published score; <b>reproduced</b>: it contains the published
 score; <b>undecided</b>: it is too wide to tell, or there is none; <b>not run</b>: no session has finished.</p>

@@ -32,6 +32,8 @@ COLUMNS = {
     "published": "float64",
     "difference": "float64",
     "verdict": "str",
+    "random": "float64",
+    "normalised": "float64",
     "note": "str",
 }
 FROM_TRIAL = ("score", "ci_low", "ci_high", "iqm", "min", "max", "sessions", "frames", "wall_time_s")
@@ -42,8 +44,10 @@ def benchmark_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """The table of a suite, in the order of `rows`.
 
     A row has experiment, env, algorithm, target, published, sessions_asked and trial_json; target and published may
-    be None, and trial_json is None where nothing was run. `difference` is score - published. `note` says what makes a
-    row less than it seems: missing sessions, sessions without a score, code that changed between its sessions.
+    be None, and trial_json is None where nothing was run. `difference` is score - published, `random` the mean return
+    of random play, and `normalised` the score on the scale from random, 0, to published, 1. `note` says what makes a
+    row less than it seems: missing sessions, sessions without a score, code that changed between its sessions, a
+    published score that random play has too.
     Raises UserError for a trial.json that can't be read.
     """
     return pd.DataFrame([_row(row) for row in rows], columns=list(COLUMNS)).astype(COLUMNS)
@@ -52,7 +56,7 @@ def benchmark_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table.csv; texts that are empty stay empty texts."""
     texts = {name: "" for name, kind in COLUMNS.items() if kind == "str"}
-    return pd.read_csv(path, dtype=COLUMNS).fillna(texts)
+    return pd.read_csv(path, dtype=COLUMNS, usecols=list(COLUMNS)).fillna(texts)
 
 
 def display_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -77,10 +81,12 @@ def display_table(table: pd.DataFrame) -> pd.DataFrame:
             "sessions": [f"{scored}/{asked}" for scored, asked in sessions],
             "frames": [_frames(value) for value in table["frames"]],
             "wall time": [_duration(value) for value in table["wall_time_s"]],
+            "random": column("random"),
             "target": column("target"),
             "status": table["status"],
             "published": column("published"),
             "difference": [_number(value, "+") for value in table["difference"]],
+            "normalised": column("normalised"),
             "verdict": table["verdict"],
             "experiment": table["experiment"],
             "note": table["note"],
@@ -122,8 +128,17 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "status": status(score, row["target"], random_mean),
         "difference": None if published is None else score - published,
         "verdict": verdict(score if ran else None, low, high, published, random_mean),
-        "note": "" if trial is None else _note(trial),
+        "random": random_mean,
+        "normalised": _normalised(score, published, random_mean),
+        "note": "" if trial is None else _note(trial, published),
     }
+
+
+def _normalised(score: float, published: float | None, random_mean: float | None) -> float | None:
+    """Where the score lies between random play, 0, and the published score, 1; None where those aren't two."""
+    if published is None or random_mean is None or published == random_mean:
+        return None
+    return (score - random_mean) / (published - random_mean)
 
 
 def _read_trial(path: str | None) -> dict[str, Any] | None:
@@ -136,7 +151,7 @@ def _read_trial(path: str | None) -> dict[str, Any] | None:
     return trial
 
 
-def _note(trial: dict[str, Any]) -> str:
+def _note(trial: dict[str, Any], published: float | None) -> str:
     notes = []
     if trial["missing"]:
         notes.append(f"missing: session {', '.join(map(str, trial['missing']))}")
@@ -144,6 +159,8 @@ def _note(trial: dict[str, Any]) -> str:
         notes.append(f"no score: session {', '.join(map(str, trial['nan_sessions']))}")
     if len(trial["code_fingerprints"]) > 1:
         notes.append("mixed code")
+    if trial["random_mean"] is not None and trial["random_mean"] == published:
+        notes.append("not normalised: random play has the published score")
     return "; ".join(notes)
 
 
@@ -151,7 +168,7 @@ def _number(value: float, sign: str = "") -> str:
     """Two decimals below 1,000, none above, where they would only be noise."""
     if pd.isna(value):
         return UNKNOWN
-    return f"{value:{sign},.0f}" if abs(value) >= 1_000 else f"{value:{sign}.2f}"
+    return f"{value:{sign},.0f}" if abs(value) >= 1_000 else f"{value:{sign}z.2f}"
 
 
 def _frames(value: int) -> str:

@@ -27,6 +27,7 @@ def test_a_bare_run_plans_the_default_suite_with_the_default_profile(shipped: Pr
     assert shipped.planned() == {
         "plan_trial": experiments,
         "train_session": 4 * experiments,
+        "random_baseline": 3,
         "aggregate_trial": experiments,
         "aggregate_experiment": experiments,
         "benchmark_table": 1,
@@ -58,10 +59,18 @@ def test_a_target_of_no_experiment_says_so(shipped: Project) -> None:
     assert "there is no experiment 'absent' in config/benchmarks.tsv" in done.stdout
 
 
+def test_a_baseline_of_no_environment_says_so(tiny: Project) -> None:
+    done = tiny.run("--dry-run", "results/baselines/Pendulum-v1.json")
+    assert done.returncode != 0
+    assert "no experiment is on an environment with the baseline 'Pendulum-v1'" in done.stdout
+
+
 def test_a_job_command_is_the_command_line_of_the_interpreter_that_runs_snakemake(tiny: Project) -> None:
     printed = tiny.finish("--dry-run", "--printshellcmds", "--config", "checkpoint_interval=7")
     assert "SLM_CHECKPOINT_INTERVAL=7 slm train results/experiments/tiny_ppo/trial0/spec.json tiny_ppo" in printed
     assert "slm plan specs/tiny.yaml tiny_a2c --set env=CartPole-v1 --trial 0 --backend eager --expect" in printed
+    # Both experiments are on this environment.
+    assert printed.count("slm baseline specs/tiny.yaml tiny_ppo  --expect CartPole-v1 --out results/baselines/") == 1
 
 
 def test_without_a_compiler_auto_is_eager_and_says_why(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,10 @@ def test_the_table_has_a_row_for_each_experiment_beside_the_published_score(firs
     assert (ppo["sessions"], ppo["sessions_asked"], ppo["frames"]) == ("2", "2", "400")
     assert (ppo["target"], ppo["published"]) == ("400.0", "498.94")
     assert float(ppo["score"]) > 0
+    assert 20 < float(ppo["random"]) < 25
+    normalised = (float(ppo["score"]) - float(ppo["random"])) / (498.94 - float(ppo["random"]))
+    assert float(ppo["normalised"]) == pytest.approx(normalised)
+    assert (a2c["random"], a2c["normalised"]) == (ppo["random"], "")
     assert (a2c["experiment"], a2c["target"], a2c["published"]) == ("tiny_a2c", "", "")
     assert "Table of suite demo: results/reports/demo/table.md" in printed
 
@@ -52,6 +56,18 @@ def test_a_session_records_what_it_was_planned_as(first_run: tuple[Project, str]
     assert record["spec_hash"] == origin["session_hashes"]["1"]
     assert (record["backend"], record["trial"], record["session"]) == ("eager", 0, 1)
     assert record["state"] == "finished"
+
+
+def test_gains_are_measured_over_the_baseline_of_the_environment(first_run: tuple[Project, str]) -> None:
+    project, _ = first_run
+    (file,) = (project.path / "results/baselines").iterdir()
+    baseline = json.loads(file.read_text())
+    assert (file.name, baseline["name"], baseline["episodes"]) == ("CartPole-v1.json", "CartPole-v1", 100)
+    trial = json.loads((project.path / TRIAL / "trial.json").read_text())
+    assert trial["random_mean"] == baseline["mean"]
+    with (project.path / TRIAL / "session0/train.csv").open(newline="") as table:
+        rewards = [float(row["total_reward"]) for row in csv.DictReader(table)]
+    assert trial["session_metrics"][0]["final_strength"] == pytest.approx(rewards[-1] - baseline["mean"])
 
 
 def test_one_core_and_two_cores_give_the_same_bytes(first_run: tuple[Project, str], tiny: Project) -> None:

@@ -22,6 +22,7 @@ def test_four_sessions_of_each_of_238_experiments_are_planned_in_seconds(shipped
     assert planned == {
         "plan_trial": 238,
         "train_session": 4 * 238,
+        "random_baseline": 73,
         "aggregate_trial": 238,
         "aggregate_experiment": 238,
         "benchmark_table": 4,

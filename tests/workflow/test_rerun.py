@@ -27,6 +27,31 @@ def test_changing_one_spec_of_a_file_trains_that_experiment_alone(finished: Proj
     assert finished.planned() == {}
 
 
+def test_a_baseline_is_measured_once_for_all_that_train_on_its_environment(finished: Project) -> None:
+    baseline = finished.path / "results/baselines/CartPole-v1.json"
+    before = baseline.stat().st_mtime_ns
+    # Everything of a spec but its environment, and even another spec's turn to name the environment.
+    finished.edit("specs/tiny.yaml", "time_horizon: 32", "time_horizon: 16")
+    assert "random_baseline" not in finished.planned("--forcerun", "plan_trial")
+    finished.edit("config/benchmarks.tsv", "\ttiny_a2c\tCart", "\ta2c\tCart")
+    assert finished.planned()["train_session"] == 4
+    finished.finish("demo")
+    assert baseline.stat().st_mtime_ns == before
+    finished.edit("specs/tiny.yaml", "{name: CartPole-v1, num_envs: 2,", "{name: CartPole-v1, num_envs: 2, max_t: 9,")
+    assert finished.planned()["random_baseline"] == 1
+
+
+def test_a_lost_baseline_is_measured_again_and_trains_nothing(finished: Project) -> None:
+    trial = finished.path / "results/experiments/tiny_ppo/trial0/trial.json"
+    before = trial.read_bytes()
+    (finished.path / "results/baselines/CartPole-v1.json").unlink()
+    assert finished.planned("results/baselines/CartPole-v1.json") == {"random_baseline": 1}
+    finished.finish("results/baselines/CartPole-v1.json")
+    assert "train_session" not in finished.planned()
+    finished.finish()
+    assert trial.read_bytes() == before
+
+
 def test_one_more_session_is_one_more_job(finished: Project) -> None:
     finished.edit("specs/tiny.yaml", "max_session: 2", "max_session: 3")
     # Both specs share the block.
@@ -51,6 +76,7 @@ def test_one_session_less_is_no_training(finished: Project) -> None:
         ("workflow/report/table.rst", "More words.\n"),
         ("workflow/rules/train.smk", "# a comment\n"),
         ("workflow/rules/report.smk", "# a comment\n"),
+        ("workflow/rules/baseline.smk", "# a comment\n"),
         ("workflow/envs/slm.yaml", "      - pytest==9.2.0\n"),
         ("workflow/profiles/default/config.yaml", "# a comment\n"),
     ],

@@ -7,6 +7,7 @@ localrules:
 rule aggregate_trial:
     input:
         spec="results/experiments/{experiment}/trial{trial}/spec.json",
+        baseline=lambda wildcards: experiment_of(wildcards).baseline,
         records=session_files("session.json"),
         train=session_files("train.csv"),
         evaluation=session_files("eval.csv"),
@@ -39,7 +40,7 @@ rule aggregate_trial:
         ],
         folder=lambda wildcards, output: str(Path(output.trial).parent),
     shell:
-        "slm aggregate-trial --spec {input.spec:q} --sessions-asked {params.asked}"
+        "slm aggregate-trial --spec {input.spec:q} --baseline {input.baseline:q} --sessions-asked {params.asked}"
         " --session-dirs {params.folders:q} --out {params.folder:q} {params.incomplete} > {log:q} 2>&1"
 
 

@@ -60,6 +60,7 @@ shell.prefix(f'slm() ( exec {SLM} "$@" ); ')
 
 
 wildcard_constraints:
+    environment=r"[A-Za-z0-9_.-]+",
     experiment=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     trial=r"\d+",
     session=r"\d+",
@@ -104,12 +105,19 @@ def untracked(value):
     return lambda wildcards, threads: value(wildcards)
 
 
-def set_arguments(wildcards):
+def measured_by(wildcards):
+    """The experiment whose spec tells the environment of a baseline; a path of no such environment is no target."""
+    try:
+        return PLAN.on_environment(wildcards.environment)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def set_arguments(experiment):
     """The spec's variables as arguments of the command line."""
-    variables = experiment_of(wildcards).row.variables
     return [
         argument
-        for name, value in variables.items()
+        for name, value in experiment.row.variables.items()
         for argument in ("--set", f"{name}={value}")
     ]
 

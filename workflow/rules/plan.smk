@@ -26,7 +26,7 @@ rule plan_trial:
             lambda wildcards: str(experiment_of(wildcards).row.spec_file)
         ),
         spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
-        variables=untracked(set_arguments),
+        variables=untracked(lambda wildcards: set_arguments(experiment_of(wildcards))),
         backend=untracked(lambda wildcards: PLAN.backend),
     shell:
         "slm plan {params.spec_file:q} {params.spec_name:q} {params.variables:q} --trial {wildcards.trial}"

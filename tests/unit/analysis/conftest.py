@@ -23,6 +23,13 @@ class Trial:
     def spec(self) -> Path:
         return self.folder / "spec.json"
 
+    @property
+    def baseline(self) -> Path:
+        return self.folder / "baseline.json"
+
+    def write_baseline(self, mean: float) -> None:
+        self.baseline.write_text(json.dumps({"name": "CartPole-v1", "mean": mean, "std": 1.0, "episodes": 100}))
+
     def session(self, index: int) -> Path:
         return self.folder / f"session{index}"
 
@@ -84,6 +91,7 @@ def make_trial(tmp_path: Path) -> Callable[..., Trial]:
         hashes = {str(index): f"hash{index}" for index in range(8)}
         origin = {"experiment": "hand", "trial": 0, "session_hashes": hashes}
         trial.spec.write_text(json.dumps({"ppo_hand": spec, "_trial": origin}))
+        trial.write_baseline(mean=0.0)
         for index, total_reward in enumerate(total_rewards):
             write_session(trial.session(index), index, total_reward, **settings)
         return trial

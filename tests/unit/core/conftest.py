@@ -1,7 +1,7 @@
 """Small sessions that train in a second."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,15 @@ def changed(name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
         else:
             holder[last] = value
     return raw
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """`slm train` changes how the whole process computes."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

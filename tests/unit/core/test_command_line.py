@@ -129,9 +129,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", [*BROKEN, "nowhere.json", "."])
 @pytest.mark.parametrize("command", ["validate", "train"])
-def test_file_that_is_no_spec_file(
-    folder: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
-) -> None:
+def test_file_that_is_no_spec_file(folder: Path, capsys: pytest.CaptureFixture[str], command: str, name: str) -> None:
     if name in BROKEN:
         Path(name).write_bytes(BROKEN[name])
     before = files(folder)
@@ -187,6 +185,20 @@ def test_training_writes_where_it_says(
     assert not Path("a/b/.inprogress").exists()
     seeds = [json.loads(Path(out, "session.json").read_text())["seed"] for out in ("out/mine/trial2/session3", "a/b")]
     assert [seed["spawn_key"] for seed in seeds] == [[2, 3], [0, 0]]
+
+
+def test_baseline_of_a_specs_environment(folder: Path, raw_spec: RawSpec, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("specs.json").write_text(json.dumps({"mine": raw_spec("ppo", {"env.name": "${env}", "env.max_t": 5})}))
+    arguments = ["baseline", "specs.json", "mine", "--set", "env=CartPole-v1", "--out", "a/b.json"]
+    assert call([*arguments, "--expect", "CartPole-v1"]) == 2
+    assert "the environment of 'mine' has changed since the workflow was planned (Cart" in capsys.readouterr().err
+    assert files(folder) == ["specs.json"], "nothing is written"
+    assert call(arguments) == 0
+    assert "wrote a/b.json" in capsys.readouterr().err
+    baseline = json.loads(Path("a/b.json").read_text())
+    assert (baseline["name"], baseline["max_t"], baseline["episodes"], baseline["mean"]) == ("CartPole-v1", 5, 100, 5.0)
+    assert call([*arguments[:-1], "specs.json/b.json"]) == 2
+    assert "--out specs.json: specs.json is not a folder" in capsys.readouterr().err
 
 
 def test_warnings_of_keys_that_nothing_reads(

@@ -13,8 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
+from slm.checkpoint import to_bytes
+from slm.env import make_world
+from slm.evaluation import Evaluator
 from slm.session import Session, reaches
 from slm.spec import Spec
+from slm.streams import make_streams
 
 DETERMINISTIC = ("train.csv", "eval.csv", "model.pt", "best.pt")
 CONTRACT = ["frame", "total_reward", "total_reward_ma", "episodes", "opt_step", "loss", "lr"]
@@ -70,6 +74,7 @@ def test_summary(make_spec: MakeSpec, run: Run) -> None:
     assert summary["episodes"] == last["episodes"]
     assert summary["opt_step"] == last["opt_step"]
     assert summary["metrics"]["total_reward_ma"] == pytest.approx(last["total_reward_ma"])
+    assert summary["gains_over"] == "0 (without baseline)"
     assert summary["versions"]["torch"] == torch.__version__.split("+")[0] or summary["versions"]["torch"]
     assert summary["wall_time_s"] > 0
 
@@ -182,6 +187,44 @@ def test_rigorous_evaluation_explores_at_the_end_value(make_spec: MakeSpec, run:
     changes = {"meta.rigorous_eval": 2, "meta.eval_frequency": 4, "env.max_frame": 8}
     table = pd.read_csv(run(make_spec("ppo", {**payoff, **changes})) / "eval.csv")
     assert table["total_reward"].tolist() == [5.0, 5.0]
+
+
+def test_evaluation_sees_what_training_would_see(make_spec: MakeSpec) -> None:
+    """Observations are normalised by the training's statistics as they stand, and exploration is at its end value."""
+    spec = make_spec("ppo", {"env.normalize_obs": True})
+    training, streams = make_world(spec.env, 0.9), make_streams(0, 0, 0, 4)
+    training.reset(streams.env_seeds)
+    for _ in range(20):
+        training.step(np.ones(4, np.int64))
+    statistics = training.normaliser()
+    assert statistics is not None
+    seen: list[np.ndarray] = []
+
+    class Recorder:
+        def act(self, observations: np.ndarray, frame: float, rng: np.random.Generator) -> np.ndarray:
+            assert frame == math.inf
+            seen.append(observations)
+            return np.zeros(len(observations), np.int64)
+
+        def to_env(self, actions: np.ndarray) -> np.ndarray:
+            return actions
+
+    recorder: Any = Recorder()
+    score = Evaluator(spec.env, 3, 0.9, sequence=None).total_reward(recorder, training, streams, 700)
+    plain = make_world(spec.env.model_copy(update={"num_envs": 3, "normalize_obs": False, "clip_obs": None}), 0.9)
+    raw = plain.reset(streams.evaluation_at(700, 3)[0])
+    returns, running = np.zeros(3), np.ones(3, bool)
+    deviation = np.sqrt(statistics["variance"] + 1e-8)
+    for observations in seen:
+        shown = np.clip((raw - statistics["mean"]) / deviation, -10.0, 10.0)
+        np.testing.assert_allclose(observations, shown, rtol=1e-4, atol=1e-4)
+        step = plain.step(np.zeros(3, np.int64))
+        returns += np.where(running, step.raw_rewards, 0.0)
+        running &= ~step.done
+        raw = step.observations
+    assert not running.any()
+    assert score == returns.mean(), "of the first episode of each environment, and of no second one"
+    assert to_bytes(training.normaliser()) == to_bytes(statistics), "training's statistics stay as they stand"
 
 
 def test_finished_session_is_published_again_without_training(

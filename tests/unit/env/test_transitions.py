@@ -31,9 +31,7 @@ def played(world: World, steps: int) -> list[tuple[np.ndarray, np.ndarray, Step]
 
 
 @pytest.mark.parametrize(("num_envs", "length", "max_t"), CASES)
-def test_steps_have_true_successors(
-    world: Callable[..., World], num_envs: int, length: int, max_t: int | None
-) -> None:
+def test_steps_have_true_successors(world: Callable[..., World], num_envs: int, length: int, max_t: int | None) -> None:
     last = min(length, max_t or length)
     before: Any = None
     for observations, _, step in played(world("test/Counter-v0", num_envs=num_envs, length=length, max_t=max_t), 12):

@@ -11,8 +11,8 @@ CONTRACT = [
 NO_SCORE = dict.fromkeys(("score", "ci_low", "ci_high", "iqm", "min", "max"))
 
 
-def test_columns_are_the_contract_and_a_note(make_row):
-    assert benchmark_table([make_row()]).columns.tolist() == [*CONTRACT, "note"]
+def test_columns_are_the_contract_and_further_ones(make_row):
+    assert benchmark_table([make_row()]).columns.tolist() == [*CONTRACT, "random", "normalised", "note"]
 
 
 def test_a_row_stands_beside_target_and_published_score(make_row):
@@ -74,6 +74,33 @@ def test_the_random_agent_measures_the_way_to_the_target(make_row):
     assert (near["status"].iloc[0], unknown["status"].iloc[0]) == ("⚠️", "❌")
 
 
+def test_a_score_is_normalised_between_random_and_published(make_row):
+    trial = {"score": 320.0, "random_mean": 20.0}
+    row = benchmark_table([make_row(trial=trial, published=420.0)]).iloc[0]
+    assert (row["random"], row["normalised"], row["note"]) == (20.0, 0.75, "")
+    falling = {"score": -400.0, "random_mean": -500.0}
+    assert benchmark_table([make_row(trial=falling, published=-100.0)])["normalised"].tolist() == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("trial", "published"),
+    [(NO_SCORE, 400.0), ({"random_mean": None}, 400.0), ({}, None), ({"random_mean": 0.0}, 0.0), (None, 400.0)],
+)
+def test_a_score_that_cannot_be_normalised(make_row, trial, published):
+    assert benchmark_table([make_row(trial=trial, published=published)])["normalised"].isna().all()
+
+
+def test_a_published_score_that_random_play_has_is_marked(make_row):
+    table = benchmark_table([make_row(trial={"random_mean": 0.0}, published=0.0)])
+    assert table["note"].tolist() == ["not normalised: random play has the published score"]
+
+
+def test_the_verdict_needs_an_interval_that_is_narrow_beside_the_way_from_random(make_row):
+    trial = {"score": 30.0, "ci_low": 25.0, "ci_high": 35.0}
+    rows = [make_row(str(mean), trial=trial | {"random_mean": mean}, published=30.0) for mean in (0.0, 20.0)]
+    assert benchmark_table(rows)["verdict"].tolist() == ["reproduced", "undecided"]
+
+
 def test_an_unreadable_trial_is_named(make_row):
     with pytest.raises(UserError, match=r"trial /no/trial\.json is missing or unreadable"):
         benchmark_table([make_row(trial_json="/no/trial.json")])
@@ -90,9 +117,14 @@ def test_numbers_are_rounded_for_readers(make_row):
     shown = display_table(benchmark_table([make_row()])).iloc[0]
     assert (shown["score"], shown["95% CI"], shown["min to max"]) == ("495.12", "480.00 to 499.50", "470.00 to 500.00")
     assert (shown["sessions"], shown["frames"], shown["wall time"]) == ("4/4", "200,000", "1:02:05")
-    assert shown["difference"] == "-3.81"
+    assert (shown["difference"], shown["random"], shown["normalised"]) == ("-3.81", "20.00", "0.99")
     unrun = display_table(benchmark_table([make_row(trial=None)])).iloc[0]
     assert (unrun["score"], unrun["95% CI"], unrun["sessions"], unrun["frames"]) == ("—", "—", "0/4", "—")
+
+
+def test_nearly_zero_has_no_sign(make_row):
+    row = make_row(trial={"score": 19.9, "random_mean": 20.0})
+    assert display_table(benchmark_table([row]))["normalised"].tolist() == ["0.00"]
 
 
 def test_thousands_have_no_decimals(make_row):

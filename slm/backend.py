@@ -48,6 +48,11 @@ class Backend(Protocol):
         the function reads besides its arguments (hyperparameters, network architecture): it is part of the cache key.
         """
 
+    def bind_all(
+        self, functions: Mapping[str, tuple[StepFunction, Inputs]], agent: Agent, static: object
+    ) -> dict[str, Program]:
+        """Bind several step functions, each given with its example inputs."""
+
 
 def signature(tensors: Inputs) -> Signature:
     """Name, shape and type of each tensor: what a graph was made for."""
@@ -83,6 +88,11 @@ class EagerBackend:
 
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
         return EagerProgram(function, agent, example)
+
+    def bind_all(
+        self, functions: Mapping[str, tuple[StepFunction, Inputs]], agent: Agent, static: object
+    ) -> dict[str, Program]:
+        return {name: self.bind(function, agent, example, static) for name, (function, example) in functions.items()}
 
 
 def configure_process(threads: int) -> None:

@@ -20,13 +20,13 @@ import platform
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from slm.backend import Agent, Inputs, Outputs, Program, Signature, StepFunction, signature, write_back
@@ -88,6 +88,28 @@ class CompiledBackend:
         self.directory = directory or cache_dir()
 
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
+        return self._bind(function, agent, example, static, timeout=-1)
+
+    def bind_all(
+        self, functions: Mapping[str, tuple[StepFunction, Inputs]], agent: Agent, static: object
+    ) -> dict[str, Program]:
+        """Bind several step functions; graphs that other processes are compiling are left for last.
+
+        So the sessions of a trial, which all start at once, share the compiling instead of waiting for each other.
+        """
+        programs: dict[str, Program] = {}
+        for timeout in (0, -1):
+            for name, (function, example) in functions.items():
+                if name not in programs:
+                    with contextlib.suppress(Timeout):
+                        programs[name] = self._bind(function, agent, example, static, timeout)
+        return {name: programs[name] for name in functions}
+
+    def _bind(
+        self, function: StepFunction, agent: Agent, example: Inputs, static: object, timeout: float
+    ) -> CompiledProgram:
+        """As `bind`; raises Timeout if another process is still compiling the graph after ``timeout`` seconds (-1:
+        wait for it)."""
         request = digest(
             getattr(function, "__qualname__", function), repr(static), signature(agent), signature(example),
             code_fingerprint(), torch.__version__, processor_key(),
@@ -95,20 +117,20 @@ class CompiledBackend:
         request_file = self.directory / "requests" / f"{request}.json"
         interface = _read_json(request_file)
         if interface is None or not self._library(interface).exists():
-            interface = self._build(function, agent, example)
+            interface = self._build(function, agent, example, timeout)
             _write_atomically(request_file, json.dumps(interface).encode())
         return CompiledProgram(_load(self._library(interface)), agent, example, interface)
 
     def _library(self, interface: dict[str, Any]) -> Path:
         return self.directory / "graphs" / f"{interface['graph']}.pt2"
 
-    def _build(self, function: StepFunction, agent: Agent, example: Inputs) -> dict[str, Any]:
+    def _build(self, function: StepFunction, agent: Agent, example: Inputs, timeout: float) -> dict[str, Any]:
         """Trace the function; compile its graph unless the cache has it. Returns the interface of the library."""
         start = time.perf_counter()
         graph, arguments, interface = trace(function, agent, example)
         library = self._library(interface)
         library.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(library.with_suffix(".lock")):
+        with FileLock(library.with_suffix(".lock"), timeout=timeout):
             if not library.exists():
                 log.info("compiling %s", function.__qualname__)
                 _compile(graph, arguments, library)

@@ -23,7 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from slm.analysis.metrics import session_metrics
-from slm.backend import Backend, EagerBackend
+from slm.backend import Backend
 from slm.checkpoint import CheckpointFile, CorruptCheckpointError, to_bytes, write_atomically
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
@@ -71,15 +71,16 @@ def train(job: Job, backend: Backend) -> None:
     While another process trains the same session (one that outlived its Snakemake, say) this one waits, and then
     publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT.
     """
+    first = None
     if not job.folder.exists():
         # A mistake that only shows in the session's making (an unknown environment, say) is to leave nothing behind.
-        Session(job.spec, job.trial, job.session, EagerBackend())
+        first = _make(job, backend)
         job.folder.mkdir(parents=True, exist_ok=True)
     with _exclusive(job.folder / "lock"):
         if _is_finished(job):
             log.info("the session is finished already: publishing its artifacts again")
         else:
-            _run(job, backend)
+            _run(job, backend, first)
         _publish(job)
 
 
@@ -98,10 +99,11 @@ def _exclusive(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run(job: Job, backend: Backend) -> None:
+def _run(job: Job, backend: Backend, first: Session | None) -> None:
+    """Train to the end. ``first`` is the session at its first frame, where it was made already."""
     identity = {"session hash": job.hash, "code fingerprint": code_fingerprint(), **library_versions()}
     checkpoints = CheckpointFile(job.folder, identity)
-    session, tables = _resume(job, backend, checkpoints) or _start(job, backend)
+    session, tables = _resume(job, backend, checkpoints) or _start(job, first or _make(job, backend))
     with _signals() as received:
         saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
         session.run(tables, saver)
@@ -112,20 +114,22 @@ def _run(job: Job, backend: Backend) -> None:
     checkpoints.remove()
 
 
-def _open(job: Job, backend: Backend) -> tuple[Session, Tables]:
-    """A new session and its tables, whose files are not touched yet."""
-    session = Session(job.spec, job.trial, job.session, backend)
-    tables = Tables(
+def _make(job: Job, backend: Backend) -> Session:
+    return Session(job.spec, job.trial, job.session, backend)
+
+
+def _tables(job: Job, session: Session) -> Tables:
+    """The session's tables, whose files are not touched yet."""
+    return Tables(
         Table(job.folder / "train.csv", session.columns),
         Table(job.folder / "eval.csv", [*session.columns, "source"]),
         Table(job.folder / "timing.csv", TIMING_COLUMNS),
     )
-    return session, tables
 
 
-def _start(job: Job, backend: Backend) -> tuple[Session, Tables]:
-    """A session at its first frame."""
-    session, tables = _open(job, backend)
+def _start(job: Job, session: Session) -> tuple[Session, Tables]:
+    """A session at its first frame, with empty tables."""
+    tables = _tables(job, session)
     for table in tables.all():
         table.start()
     return session, tables
@@ -134,7 +138,8 @@ def _start(job: Job, backend: Backend) -> tuple[Session, Tables]:
 def _resume(job: Job, backend: Backend, checkpoints: CheckpointFile) -> tuple[Session, Tables] | None:
     """The session as the newest usable checkpoint has it; None without one."""
     for path in checkpoints.candidates():
-        session, tables = _open(job, backend)  # anew for each: a failed attempt may have changed half of the state
+        session = _make(job, backend)  # anew for each: a failed attempt may have changed half of the state
+        tables = _tables(job, session)
         try:
             content = checkpoints.load(path)
             for table, length in zip(tables.all(), content["lengths"], strict=True):

@@ -204,8 +204,7 @@ class Algorithm(ABC):
         """
         self.agent, self._backend = agent, self._possible(backend)
         self._hyper = {name: torch.tensor(value) for name, value in self._inputs_at(Clock()).items()}
-        for name, (function, example) in self.step_functions(agent).items():
-            self._bind_one(name, function, example)
+        self._programs = self._backend.bind_all(self.step_functions(agent), agent, self._static())
 
     def _possible(self, backend: Backend) -> Backend:
         """The backend, or the eager one where an optimizer can't be part of a graph; the log says so."""
@@ -220,9 +219,12 @@ class Algorithm(ABC):
         return EagerBackend()
 
     def _bind_one(self, name: str, function: StepFunction, example: Inputs) -> None:
+        self._programs[name] = self._backend.bind(function, self.agent, example, self._static())
+
+    def _static(self) -> object:
+        """All that the step functions read besides their arguments."""
         # The nets' own specs too: the agent's text leaves out keys with a prefix, such as actor_optim_spec.
-        static = (type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces)
-        self._programs[name] = self._backend.bind(function, self.agent, example, static)
+        return type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces
 
     @abstractmethod
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:

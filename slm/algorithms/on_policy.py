@@ -36,11 +36,16 @@ class OnPolicy(Algorithm):
         spaces = self.spaces
         shapes = spaces.num_envs, spaces.observation_type, spaces.action_type
         if not self.whole_episodes:
-            return Rollout(self.horizon, *shapes)
+            return self.example_rollout()
         memory = self.spec.agent.memory
         # A quantile of 1 stands for no selection.
         quantile = memory.cross_entropy if isinstance(memory, OnPolicyCrossEntropySpec) else 1.0
         return Episodes(*shapes, min_episodes=self.horizon, dropped=quantile if quantile < 1.0 else 0.0)
+
+    def example_rollout(self) -> Rollout:
+        """An empty rollout of ``horizon`` steps."""
+        spaces = self.spaces
+        return Rollout(self.horizon, spaces.num_envs, spaces.observation_type, spaces.action_type)
 
     # --- acting and learning
 
@@ -65,7 +70,7 @@ class OnPolicy(Algorithm):
 
     def run_sized(self, function: StepFunction, inputs: Inputs, rows: int) -> Outputs:
         """Run a step function on a batch of ``rows`` rows; each number of rows has a program, bound when first run."""
-        name = f"{function.__name__}{rows}"
+        name = sized(function.__name__, rows)
         if name not in self._programs:
             self._bind_one(name, function, inputs)
         return self.run(name, inputs)
@@ -85,3 +90,8 @@ class OnPolicy(Algorithm):
             heads = heads[:1]
         gains = [net.actor_init_std, *[None] * (len(heads) - 1)]
         return {"heads": heads, "head_gains": gains, "log_std_size": log_std_size}
+
+
+def sized(function: str, rows: int) -> str:
+    """Name of the program of a step function for batches of ``rows`` rows."""
+    return f"{function}{rows}"

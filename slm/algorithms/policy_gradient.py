@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slm.algorithms.base import Spaces, elementwise_loss, tensors
-from slm.algorithms.on_policy import OnPolicy
+from slm.algorithms.on_policy import OnPolicy, sized
 from slm.algorithms.returns import bootstrapped_returns, gae, monte_carlo_returns
 from slm.algorithms.schedules import make_schedule
-from slm.backend import Agent, Inputs, Outputs
+from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import Rollout
 from slm.nets import build_network
 from slm.nets.network import Parameters
@@ -130,19 +130,18 @@ class PolicyGradient(OnPolicy):
     def values_of(self, memory: Rollout) -> Values:
         """Values and log-probabilities of a full rollout under the present networks."""
         T, N = memory.rewards.shape
-        observations = memory.observations.reshape((T + 1) * N, *memory.observations.shape[2:])
-        actions = memory.actions.reshape(T * N, *memory.actions.shape[2:])
-        inputs = tensors({"observations": observations, "actions": actions})
-        outputs = self.run_sized(self.evaluate, inputs, rows=len(observations))
+        inputs = to_evaluate(memory)
+        rows = len(inputs["observations"])
+        outputs = self.run_sized(self.evaluate, inputs, rows)
         values = outputs["values"].numpy().reshape(T + 1, N)
         next_values = values[1:].copy()
         final = memory.final_observations
         if final:
             # Padded to the rollout's shape, so that the same graph serves.
-            padded = np.zeros_like(observations)
+            padded = np.zeros_like(inputs["observations"].numpy())
             padded[: len(final)] = [observation for _, _, observation in final]
-            inputs = tensors({"observations": padded, "actions": actions})
-            final_values = self.run_sized(self.evaluate, inputs, rows=len(padded))["values"]
+            inputs = {**inputs, "observations": torch.from_numpy(padded)}
+            final_values = self.run_sized(self.evaluate, inputs, rows)["values"]
             for (t, n, _), value in zip(final, final_values.tolist(), strict=False):
                 next_values[t, n] = value
         return Values(values[:-1], next_values, outputs["log_probs"].numpy().reshape(T, N))
@@ -168,9 +167,31 @@ class PolicyGradient(OnPolicy):
         }
         return tensors({name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()})
 
+    def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
+        functions = super().step_functions(agent)
+        if self.whole_episodes:  # their lengths are not known beforehand
+            return functions
+        rollout = self.example_rollout()
+        zeros = np.zeros_like(rollout.rewards)
+        batch = {**self.batch(rollout, Values(zeros, zeros, zeros), zeros, zeros), **self.hyper()}
+        inputs = to_evaluate(rollout)
+        rows = len(inputs["observations"])
+        return {**functions, sized("evaluate", rows): (self.evaluate, inputs), **self.updates(batch)}
+
+    def updates(self, batch: Inputs) -> dict[str, tuple[StepFunction, Inputs]]:
+        """The step functions that learn from a batch of T·N transitions."""
+        return {sized("update", len(batch["observations"])): (self.update, batch)}
+
     @abstractmethod
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """One gradient step."""
+
+
+def to_evaluate(memory: Rollout) -> Inputs:
+    """The inputs of `PolicyGradient.evaluate`: observations of all T + 1 rows, actions of the first T."""
+    T, N = memory.rewards.shape
+    observations = memory.observations.reshape((T + 1) * N, *memory.observations.shape[2:])
+    return tensors({"observations": observations, "actions": memory.actions.reshape(T * N, *memory.actions.shape[2:])})
 
 
 def split(outputs: dict[str, tuple[Tensor, ...]]) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -10,9 +10,10 @@ from torch import Tensor, stack
 
 from slm.algorithms.base import Clock, Metrics, Spaces, symlog
 from slm.algorithms.masked import standardize
+from slm.algorithms.on_policy import sized
 from slm.algorithms.policy_gradient import PolicyGradient
 from slm.algorithms.schedules import make_schedule
-from slm.backend import Agent, Inputs, Outputs
+from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import Rollout
 from slm.nets.network import Parameters
 from slm.spec import PPOSILSpec, PPOSpec, Spec
@@ -52,6 +53,10 @@ class PPO(PolicyGradient):
                 outputs.append(self.run_sized(self.update, {**batch, "index": index}, rows=len(index)))
         clock.opt_step += len(outputs) * len(self.networks)
         return self.mean_metrics(outputs, clock.frame, PPO.METRICS)
+
+    def updates(self, batch: Inputs) -> dict[str, tuple[StepFunction, Inputs]]:
+        sizes = {self.minibatch, self.rows % self.minibatch or self.minibatch}
+        return {sized("update", size): (self.update, {**batch, "index": torch.arange(size)}) for size in sorted(sizes)}
 
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """One minibatch step along the gradient of −L^{CLIP+VF+S} (eq. 9), whose ratio ρ is π(a|s) / π_old(a|s)."""

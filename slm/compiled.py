@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ from slm.provenance import code_fingerprint
 log = logging.getLogger(__name__)
 
 # Headers would be precompiled anew for every cold cache: measured 15 s once against 2 s saved per graph.
-INDUCTOR_OPTIONS = {"aot_inductor.precompile_headers": False}
+INDUCTOR_OPTIONS: Mapping[str, Any] = MappingProxyType({"aot_inductor.precompile_headers": False})
 
 
 def cache_dir() -> Path:
@@ -201,7 +202,9 @@ def _compile(graph: torch.fx.GraphModule, arguments: list[Tensor], library: Path
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch, _inductor_works_in(scratch), torch.no_grad():
         package = str(Path(scratch) / library.name)
         exported = torch.export.export(graph, tuple(arguments), strict=False)
-        torch._inductor.aoti_compile_and_package(exported, package_path=package, inductor_configs=INDUCTOR_OPTIONS)
+        torch._inductor.aoti_compile_and_package(
+            exported, package_path=package, inductor_configs=dict(INDUCTOR_OPTIONS)
+        )
         os.replace(package, library)
 
 

@@ -13,13 +13,14 @@ import slm
 
 PACKAGE = Path(slm.__file__).parent
 LIBRARIES = ("torch", "numpy", "gymnasium", "mujoco", "ale_py")
-# Rooms outside of training: a change there can't change a session's bytes.
+# Rooms outside of training: a change there can't change a session's tables and models. The metrics in session.json come
+# from analysis; when that changes, those of finished sessions stay as they were written.
 READERS = ("analysis", "report", "plan", "baseline.py", "toolchain.py", "cli.py", "__main__.py")
 
 
 @cache
 def code_fingerprint() -> str:
-    """Hex digest of the source that decides a session's bytes: all of the package but its readers."""
+    """Hex digest of the source that decides a session's tables and models: all of the package but its readers."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         relative = path.relative_to(PACKAGE)

@@ -110,7 +110,7 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
     for table in tables.all():
         table.sync()
         table.close()
-    _finish(job, session, backend)
+    _finish(job, session)
     checkpoints.remove()
 
 
@@ -196,7 +196,7 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _finish(job: Job, session: Session, backend: Backend) -> None:
+def _finish(job: Job, session: Session) -> None:
     """Write the session's models and summary to its folder; the summary last, since it says that all is there."""
     state = session.state
     final = session.model(state.agent, state.clock.frame, state.world.normaliser())
@@ -204,11 +204,11 @@ def _finish(job: Job, session: Session, backend: Backend) -> None:
     best = session.model(state.best.agent, state.best.frame, state.best.normaliser) if state.best.agent else final
     write_atomically(job.folder / "model.pt", to_bytes(final))
     write_atomically(job.folder / "best.pt", to_bytes(best))
-    summary = _summary(job, session, backend)
+    summary = _summary(job, session)
     write_atomically(job.folder / "session.json", (json.dumps(summary, indent=2) + "\n").encode())
 
 
-def _summary(job: Job, session: Session, backend: Backend) -> dict[str, Any]:
+def _summary(job: Job, session: Session) -> dict[str, Any]:
     """The content of session.json."""
     state = session.state
     rows = np.genfromtxt(job.folder / "train.csv", delimiter=",", names=True, ndmin=1)
@@ -219,7 +219,7 @@ def _summary(job: Job, session: Session, backend: Backend) -> dict[str, Any]:
         "trial": job.trial,
         "session": job.session,
         "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
-        "backend": backend.name,
+        "backend": session.algorithm.backend_name,
         "device": "cpu",
         "state": "finished",
         "frames": state.clock.frame,
@@ -236,13 +236,16 @@ def _summary(job: Job, session: Session, backend: Backend) -> dict[str, Any]:
 
 
 def _is_finished(job: Job) -> bool:
-    """Whether the folder holds a finished session made by this code."""
+    """Whether the folder holds a finished session made by this code with these versions of the libraries."""
     try:
         summary = json.loads((job.folder / "session.json").read_text())
     except (OSError, ValueError):
         return False
-    if summary.get("code_fingerprint") != code_fingerprint():
-        log.warning("the finished session in %s was made by other code: training it again", job.folder)
+    identity = {"code_fingerprint": code_fingerprint(), **library_versions()}
+    found = {**summary.get("versions", {}), "code_fingerprint": summary.get("code_fingerprint")}
+    if other := [name for name, value in identity.items() if found.get(name) != value]:
+        made = "by other code" if "code_fingerprint" in other else f"with other versions of {', '.join(other)}"
+        log.warning("the finished session in %s was made %s: training it again", job.folder, made)
         (job.folder / "session.json").unlink()
         return False
     return all((job.folder / name).exists() for name in ARTIFACTS)

@@ -218,6 +218,11 @@ class Algorithm(ABC):
         )  # fmt: skip
         return EagerBackend()
 
+    @property
+    def backend_name(self) -> str:
+        """The backend that the step functions really run on."""
+        return self._backend.name
+
     def _bind_one(self, name: str, function: StepFunction, example: Inputs) -> None:
         self._programs[name] = self._backend.bind(function, self.agent, example, self._static())
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from slm.algorithms.base import Spaces, elementwise_loss, tensors
 from slm.algorithms.on_policy import OnPolicy, sized
-from slm.algorithms.returns import bootstrapped_returns, gae, monte_carlo_returns
+from slm.algorithms.returns import bootstrapped_returns, gae
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import Rollout
@@ -103,7 +103,10 @@ class PolicyGradient(OnPolicy):
     # --- learning
 
     def advantages(self, memory: Rollout, values: Values) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Advantages and value targets of a rollout, (T, N) each: GAE, n-step or whole returns as the spec says."""
+        """Advantages and value targets of a rollout, (T, N) each: GAE, n-step or whole returns as the spec says.
+
+        Whole returns end with the rollout's last reward; like the others they bootstrap where an episode is truncated.
+        """
         gamma, lam = self.algorithm.gamma, self.algorithm.lam
         if lam is not None:
             advantages = gae(
@@ -113,7 +116,9 @@ class PolicyGradient(OnPolicy):
         if self.algorithm.num_step_returns is not None:
             targets = bootstrapped_returns(memory.rewards, values.next_values, memory.terminated, memory.done, gamma)
         else:
-            targets = monte_carlo_returns(memory.rewards, memory.done, gamma)
+            edge, cut = np.zeros_like(values.next_values), memory.done & ~memory.terminated
+            edge[cut] = values.next_values[cut]
+            targets = bootstrapped_returns(memory.rewards, edge, memory.terminated, memory.done, gamma)
         return targets - values.values, targets
 
     def observe_targets(self, agent: Agent, targets: NDArray[np.float32]) -> None:

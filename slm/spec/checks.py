@@ -10,6 +10,7 @@ from slm.spec.algorithm import (
     PPOSpec,
     RandomSpec,
     SACSpec,
+    SARSASpec,
     SILSpec,
 )
 from slm.spec.dead_keys import NO_TARGET_NET_ALGORITHMS, TARGET_NET_KEYS
@@ -48,6 +49,9 @@ def check_memory(spec: Spec) -> Iterator[Problem]:
     elif not isinstance(algorithm, OFF_POLICY) and replay:
         kinds = "OnPolicyReplay, OnPolicyBatchReplay or OnPolicyCrossEntropy"
         yield not_allowed(key, memory.name, f"{algorithm.name} learns on-policy, from {kinds}", NAME)
+    if isinstance(algorithm, SARSASpec) and memory.name == "OnPolicyBatchReplay" and algorithm.training_frequency < 2:
+        allowed = f"it is at least 2 with {memory.name}: the action after a batch's last step is not known"
+        yield not_allowed("agent.algorithm.training_frequency", algorithm.training_frequency, allowed, NAME, key)
     if isinstance(algorithm, SILSpec | PPOSILSpec) and isinstance(memory, OnPolicyBase):
         prioritized = memory.sil_replay_name == "PrioritizedReplay"
         for name in ("sil_replay_name", "batch_size", "max_size", *(("alpha", "epsilon") if prioritized else ())):

@@ -60,6 +60,13 @@ BOOTSTRAPPING = [
         A2C,
     ),
     Mutant(
+        "whole returns: truncation treated as termination",
+        "algorithms/policy_gradient.py",
+        "edge[cut] = values.next_values[cut]",
+        "edge[cut] = 0",
+        "algorithms/test_actor_critic_episodes.py",
+    ),
+    Mutant(
         "values: a truncated episode bootstraps from the reset observation",
         "algorithms/policy_gradient.py",
         "next_values[t, n] = value\n",

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from on_policy_agents import EPISODES, GAMMA, PlainNet, discounted, episodes_of, experience, make, remember
+from on_policy_agents import EPISODES, GAMMA, STEPS, PlainNet, discounted, episodes_of, experience, make, remember
 from torch.distributions import Categorical
 
 from slm.algorithms import Clock
+from slm.algorithms.policy_gradient import Values
 
 LAM, ENTROPY, VALUE, POLICY = 0.8, 0.1, 0.7, 1.3
 ENDS = ["--", "T-", "--", "tT", "-t", "--"]
@@ -20,7 +21,7 @@ def targets_of(episode: dict[str, Any], critic: PlainNet, keys: dict[str, Any]) 
     final = 0.0 if episode["terminated"] else critic(episode["final"])[0].item()
     rewards = episode["rewards"]
     if keys.get("lam") is None:
-        targets = discounted(rewards, final if keys["num_step_returns"] else 0.0)
+        targets = discounted(rewards, final)
         return [target - value for target, value in zip(targets, values, strict=True)], targets
     advantages, running = [], 0.0
     for reward, value, successor in reversed(list(zip(rewards, values, [*values[1:], final], strict=True))):
@@ -74,3 +75,17 @@ def test_two_updates_match_plain_autograd(keys: dict[str, Any]) -> None:
         actor.assert_same(algorithm, "actor")
         critic.assert_same(algorithm, "critic")
     assert clock.opt_step == 4
+
+
+def test_whole_returns_go_on_with_a_value_at_truncation_only() -> None:
+    """Environment 0 terminates, 1 is truncated, 2 and the others' second episodes are cut by the rollout's edge."""
+    keys = {"name": "ActorCritic", "lam": None, "num_step_returns": None, "training_frequency": 3}
+    algorithm = make(keys, STEPS, net={"shared": False, "use_same_optim": True}, num_envs=3)
+    memory = algorithm.make_memory()
+    remember(memory, experience(["---", "Tt-", "---"]))
+    values = Values(*(np.full((3, 3), x, np.float32) for x in (1, 10, 0)))
+    advantages, targets = algorithm.advantages(memory, values)
+    first, second, third = memory.rewards.astype(float)
+    second = second + GAMMA * np.array([0, 10, third[2]])
+    np.testing.assert_allclose(targets, [first + GAMMA * second, second, third], rtol=1e-5)
+    np.testing.assert_array_equal(advantages, targets - 1)

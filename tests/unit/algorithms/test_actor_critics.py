@@ -172,16 +172,20 @@ def test_trains_when_the_rollout_is_full(bound: Bound, name: str, changes: dict[
     assert clock.train_calls == len(trained_at)
 
 
-def test_a2c_without_bootstrapping_learns_monte_carlo_returns(bound: Bound) -> None:
+def test_a2c_with_whole_returns_bootstraps_at_truncation_only(bound: Bound) -> None:
     backend = RecordingBackend()
     changes = {"algorithm.lam": None, "algorithm.num_step_returns": None, "algorithm.training_frequency": T}
-    trained(bound("a2c", changes, backend=backend))
+    algorithm = bound("a2c", changes, backend=backend)
     experience = make_experience(3, T, N, continuous=False)
+    final_values = Reference(algorithm, continuous=False).outputs(experience.final)[1].detach()
+    truncated = experience.done & ~experience.terminated
+    trained(algorithm)
     expected = torch.zeros(T, N)
     for n in range(N):
         ret = 0.0
         for t in reversed(range(T)):
-            ret = float(experience.rewards[t, n]) + (0.0 if experience.done[t, n] else 0.9 * ret)
+            following = float(final_values[t, n]) if truncated[t, n] else 0.0 if experience.done[t, n] else ret
+            ret = float(experience.rewards[t, n]) + 0.9 * following
             expected[t, n] = ret
     ((_, inputs),) = [call for call in backend.calls if call[0] == "update"]
     torch.testing.assert_close(inputs["targets"], expected.flatten())

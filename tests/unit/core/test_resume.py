@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resume_cases import CASES
 
 import slm.train
 from slm.cli import main
@@ -97,6 +98,7 @@ NORMALISED = {
         ("ddqn", {"agent.memory.max_size": 100}, [250], 330),
         ("ddqn", {"agent.net.update_type": "polyak", "agent.net.polyak_coef": 0.1, "agent.net.update_frequency": ...},
          [250], 330),
+        *CASES,
     ],
 )  # fmt: skip
 def test_resumed_session_ends_alike(

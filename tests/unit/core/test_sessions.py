@@ -14,8 +14,10 @@ import pytest
 import torch
 
 from slm.checkpoint import to_bytes
+from slm.compiled import CompiledBackend
 from slm.env import make_world
 from slm.evaluation import Evaluator
+from slm.provenance import library_versions
 from slm.session import Session, reaches
 from slm.spec import Spec
 from slm.streams import make_streams
@@ -77,6 +79,12 @@ def test_summary(make_spec: MakeSpec, run: Run) -> None:
     assert summary["gains_over"] == "0 (without baseline)"
     assert summary["versions"]["torch"] == torch.__version__.split("+")[0] or summary["versions"]["torch"]
     assert summary["wall_time_s"] > 0
+
+
+def test_summary_names_the_backend_that_was_really_used(make_spec: MakeSpec, run: Run) -> None:
+    """A torch optimizer can't be compiled, so its updates run eagerly."""
+    out = run(make_spec("ppo", {"agent.net.optim_spec": {"name": "NAdam"}}), backend=CompiledBackend())
+    assert json.loads((out / "session.json").read_text())["backend"] == "eager"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +266,17 @@ def test_finished_session_of_other_code_is_trained_again(
     assert "made by other code" in caplog.text
     assert contents(out) == first
     assert json.loads((out / "session.json").read_text())["code_fingerprint"] == "other"
+
+
+def test_finished_session_of_another_library_is_trained_again(
+    make_spec: MakeSpec, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec, inprogress = make_spec("ppo"), tmp_path / "progress"
+    run(spec, inprogress=inprogress)
+    monkeypatch.setattr("slm.train.library_versions", lambda: {**library_versions(), "torch": "0.1"})
+    with caplog.at_level(logging.INFO):
+        run(spec, inprogress=inprogress)
+    assert "made with other versions of torch: training it again" in caplog.text
 
 
 def test_infinite_loss_is_an_error(make_spec: MakeSpec, run: Run) -> None:

@@ -91,6 +91,7 @@ MISTAKES: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("ppo", f"{MEMORY}.name", "OnPolicyReplay", ("PPO learns from OnPolicyBatchReplay",)),
     ("reinforce", MEMORY, {"name": "Replay", "batch_size": 2, "max_size": 4}, ("Reinforce learns on-policy",)),
     ("dqn", MEMORY, {"name": "OnPolicyReplay"}, ("DoubleDQN learns from Replay or PrioritizedReplay",)),
+    ("search", f"{MEMORY}.name", "OnPolicyBatchReplay", ("training_frequency: 1", "it is at least 2")),
     ("dqn", f"{MEMORY}.batch_size", 20_000, ("batch_size: 20000", "max_size 10000")),
     ("dqn", f"{NET}.polyak_coef", 0, ("polyak_coef: 0", "above 0")),
     ("vanilla", f"{NET}.update_frequency", 100, ("update_frequency: 100", "VanillaDQN has no target net")),

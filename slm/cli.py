@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -121,16 +122,20 @@ def _add_variables(command: argparse.ArgumentParser) -> None:
 
 
 def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
+    return _whole_number(text, least=0)
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return _whole_number(text, least=1)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least {least}")
     return value
 
 
@@ -154,10 +159,22 @@ def _check_hash(expected: str | None, found: str, what: str) -> None:
 
 
 def _check_folder(option: str, folder: Path) -> None:
-    """Raise UserError where a folder can't be made because it, or a folder above it, is a file."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir():
-        raise UserError(f"{option} {folder}: {nearest} is not a folder")
+    """Raise UserError where a folder can't be made, because one above it is a file, or can't be written to."""
+    try:
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        if not nearest.is_dir():
+            raise UserError(f"{option} {folder}: {nearest} is not a folder")
+        with tempfile.TemporaryDirectory(dir=nearest):  # permissions don't tell of read-only and virtual file systems
+            pass
+    except OSError as error:
+        raise UserError(f"{option} {folder}: can't be written to: {error.strerror}") from error
+
+
+def _check_file(option: str, file: Path) -> None:
+    """Raise UserError where a file can't be written, because it is a folder or its folder can't be made."""
+    if file.is_dir():
+        raise UserError(f"{option} {file}: is a folder")
+    _check_folder(option, file.parent)
 
 
 def _version(options: argparse.Namespace) -> int:
@@ -186,6 +203,7 @@ def _validate(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from slm.plan import write_trial_spec
 
+    _check_file("--out", options.out)
     write_trial_spec(
         options.spec_file, options.spec_name, _variables(options), experiment=options.experiment, trial=options.trial,
         backend=options.backend, expect=options.expect, out=options.out,
@@ -204,7 +222,7 @@ def _baseline(options: argparse.Namespace) -> int:
             f"{options.spec_file}: the environment of '{spec.name}' has changed since the workflow was planned ({key}, "
             f"planned {options.expect}); run the workflow again"
         )
-    _check_folder("--out", options.out.parent)
+    _check_file("--out", options.out)
 
     from slm.baseline import write_baseline
 

@@ -276,16 +276,13 @@ class Algorithm(ABC):
 def elementwise_loss(spec: NetSpec) -> nn.Module:
     """The torch.nn loss of a net spec, without reduction: algorithms weight and average the elements themselves.
 
-    Raises UserError for a loss of more than a prediction and a target, and for a reduction other than the mean.
+    Raises UserError for a reduction other than the mean.
     """
     kwargs = dict(spec.loss_spec)
     if (reduction := kwargs.pop("reduction", "mean")) != "mean":
         raise UserError(f"agent.net.loss_spec.reduction: '{reduction}' is not supported; allowed: mean")
     names = {name.lower(): name for name in nn.modules.loss.__all__}
-    name = names[kwargs.pop("name").lower()]
-    if name == "GaussianNLLLoss":
-        raise UserError(f"agent.net.loss_spec.name: '{name}' needs a variance beside prediction and target")
-    return getattr(nn, name)(**kwargs, reduction="none")
+    return getattr(nn, names[kwargs.pop("name").lower()])(**kwargs, reduction="none")
 
 
 def symlog(x: Tensor) -> Tensor:

@@ -40,7 +40,8 @@ class PolicyGradient(OnPolicy):
     def __init__(self, spec: Spec, spaces: Spaces, horizon: int) -> None:
         super().__init__(spec, spaces, horizon)
         self._entropy_coef = make_schedule(self.algorithm.entropy_coef_spec, default=0.0)
-        self.value_loss_function = elementwise_loss(actor_net_spec(spec))
+        own = critic_net_spec(spec) if "critic_loss_spec" in spec.agent.net.model_fields_set else None
+        self.value_loss_function = elementwise_loss(own or actor_net_spec(spec))
 
     def init(self, seed: int) -> Agent:
         actor_spec, critic_spec = actor_net_spec(self.spec), critic_net_spec(self.spec)

@@ -13,6 +13,7 @@ from torch import Tensor
 from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, tensors
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Inputs, Outputs
+from slm.errors import UserError
 from slm.memory import PrioritizedReplay, Replay
 from slm.spec import PrioritizedReplaySpec, ReplaySpec, Spec
 
@@ -34,6 +35,14 @@ class ReplayBased(Algorithm):
         self._beta = None if beta_spec is None else make_schedule(beta_spec)
 
     def make_memory(self) -> Replay:
+        """An empty replay memory. Raises UserError where it is larger than the machine allows."""
+        try:
+            return self._make_memory()
+        except (MemoryError, OverflowError, ValueError) as error:  # NumPy raises one or the other, by the size
+            size = self.memory_spec.max_size
+            raise UserError(f"agent.memory.max_size: {size} transitions don't fit in memory: {error}") from error
+
+    def _make_memory(self) -> Replay:
         spec, spaces = self.memory_spec, self.spaces
         arguments = (spec.max_size, spec.batch_size, spaces.observation_type, spaces.action_type, spec.use_cer)
         if isinstance(spec, PrioritizedReplaySpec):

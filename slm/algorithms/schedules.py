@@ -91,12 +91,13 @@ class TorchSchedule:
             )
         self._base, self._name, self._arguments = base, name, dict(arguments)
         self._start()
+        self(1)  # some arguments fail with the first step only; the next call starts again
 
     def _start(self) -> None:
         self._optimizer = torch.optim.SGD([torch.zeros(())], lr=self._base)
         try:
             self._scheduler = getattr(torch.optim.lr_scheduler, self._name)(self._optimizer, **self._arguments)
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, TypeError, ValueError) as error:
             raise UserError(f"agent.net.lr_scheduler_spec: {self._name}: {error}") from error
         self._optimizer.step()  # the scheduler warns if it is stepped first
         self._steps = 0
@@ -107,7 +108,7 @@ class TorchSchedule:
         while self._steps < k:
             try:
                 self._scheduler.step()
-            except ValueError as error:  # OneCycleLR ends after its total_steps
+            except (ArithmeticError, TypeError, ValueError) as error:  # OneCycleLR ends after its total_steps
                 raise UserError(f"agent.net.lr_scheduler_spec: {self._name}: {error}") from error
             self._steps += 1
         return float(self._optimizer.param_groups[0]["lr"])

@@ -21,6 +21,7 @@ from slm.spec.net import ACTOR_CRITIC_ALGORITHMS, NetBase, select_net
 from slm.spec.spec import Spec
 
 NAME = "agent.algorithm.name"
+POLICY_GRADIENT = ("Reinforce", *ACTOR_CRITIC_ALGORITHMS)
 OFF_POLICY = (DQNSpec, SACSpec, CrossQSpec)
 
 
@@ -33,6 +34,8 @@ def check_spec(spec: Spec) -> Iterator[Problem]:
     yield from check_soft(spec)
     yield from check_nets(spec)
     yield from check_search_meta(spec)
+    if "render_mode" in spec.env.kwargs:
+        yield not_allowed("env.render_mode", spec.env.kwargs["render_mode"], "training does not render; leave it out")
 
 
 def check_memory(spec: Spec) -> Iterator[Problem]:
@@ -88,6 +91,9 @@ def check_actions(spec: Spec) -> Iterator[Problem]:
     if isinstance(algorithm, RandomSpec):
         return
     policy = "agent.algorithm.action_policy"
+    if algorithm.name in POLICY_GRADIENT and algorithm.action_pdtype == "Argmax":
+        allowed = f"it has no gradient for {algorithm.name} to learn by; Categorical samples the same outputs"
+        yield not_allowed("agent.algorithm.action_pdtype", algorithm.action_pdtype, allowed, NAME)
     if isinstance(algorithm, SACSpec | CrossQSpec):
         if algorithm.action_policy in ("epsilon_greedy", "boltzmann"):
             allowed = f"{algorithm.name} explores by its entropy; allowed are default and random"

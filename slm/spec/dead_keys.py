@@ -1,6 +1,6 @@
 """Keys that are accepted without effect: the one list of them, and the removal of each with a warning."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
@@ -34,6 +34,9 @@ TARGET_NET_KEYS: Final = ("update_type", "update_frequency", "polyak_coef")
 TARGET_NET_ALGORITHMS: Final = ("DQN", "DoubleDQN", "SoftActorCritic")
 # These refuse the target-net keys; see the cross-checks.
 NO_TARGET_NET_ALGORITHMS: Final = ("VanillaDQN", "DQNBase")
+VALUE_ALGORITHMS: Final = ("SARSA", "VanillaDQN", "DQNBase", "DQN", "DoubleDQN")
+# They are about learning the temperature.
+TEMPERATURE_KEYS: Final = ("alpha_lr", "target_entropy", "entropy_anneal", "log_alpha_min", "log_alpha_max")
 SIL_MEMORY_KEYS: Final = ("sil_replay_name", "batch_size", "max_size", "use_cer", "alpha", "epsilon")
 
 
@@ -107,7 +110,20 @@ def _dead_in_algorithm(key: str, algorithm: Section) -> str | None:
         steps = None if algorithm.get("lam") is not None else algorithm.get("num_step_returns")
         if key == "training_frequency" and steps and algorithm[key] != steps:
             return "with n-step returns it is num_step_returns"
+    if key == "explore_var_spec" and "explore_var_spec" in _keys(name) and _explores_by_sampling(algorithm):
+        return "only the action policies epsilon_greedy and boltzmann read it"
+    if key in TEMPERATURE_KEYS and name in ("SoftActorCritic", "CrossQ") and algorithm.get("fixed_alpha") is not None:
+        return "fixed_alpha is set"
     return _read_by_others(key, name, ALGORITHMS)
+
+
+def _keys(name: str) -> Collection[str]:
+    return ALGORITHMS[name].model_fields if name in ALGORITHMS else ()
+
+
+def _explores_by_sampling(algorithm: Section) -> bool:
+    usual = ALGORITHMS[str(algorithm["name"])].model_fields["action_policy"].default
+    return algorithm.get("action_policy", usual) in (None, "default", "random")
 
 
 def _dead_in_memory(key: str, memory: Section, algorithm: str) -> str | None:
@@ -122,6 +138,10 @@ def _dead_in_net(key: str, net: Section, algorithm: str, path: str) -> str | Non
         return DEAD_KEYS["agent.net"][key]
     if algorithm not in ALGORITHMS:
         return None
+    if key.removeprefix("actor_").removeprefix("critic_") == "gpu" and str(net[key]).lower() == "true":
+        return "sessions train on the CPU"
+    if key == "log_std_init" and algorithm in VALUE_ALGORITHMS:
+        return f"{algorithm} has no distribution with a standard deviation"
     roles = algorithm in ACTOR_CRITIC_ALGORITHMS and path == "agent.net"
     if not roles and (key in NOT_PREFIXED - {"type"} or (key.startswith(PREFIXES) and _is_twin(key))):
         return f"{algorithm} doesn't read it" if path == "agent.net" else "only agent.net has it"

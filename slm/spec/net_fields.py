@@ -9,6 +9,10 @@ from slm.spec.fields import plain, read_number, refuse
 from slm.spec.torch_names import ACTIVATIONS, INIT_FUNCTIONS, LOSSES, LR_SCHEDULERS, OPTIMIZERS, match_name
 
 
+# Arguments of learning-rate schedules that are words.
+SCHEDULE_WORDS = ("name", "mode", "scale_mode", "anneal_strategy")
+
+
 def _activation(value: Any) -> str:
     name = match_name(value, ACTIVATIONS, ignore_case=True) if isinstance(value, str) else None
     if name is None:
@@ -59,8 +63,13 @@ def _lr_scheduler(value: Any) -> dict[str, Any] | None:
     if value is None or value == {}:
         return None
     spec = _named_kwargs(value, "null", LR_SCHEDULERS, "learning-rate schedule", ignore_case=False)
-    if "frame" in spec and not (isinstance(spec["frame"], float | int) and spec["frame"] >= 1):
-        raise refuse("frame is a number of frames of at least 1")
+    for key, item in spec.items():
+        if key in ("frame", "step_size", "T_max") and not (isinstance(item, float | int) and item >= 1):
+            raise refuse(f"{key} is a number of at least 1")
+        if key == "milestones" and not (isinstance(item, list) and all(type(step) is int for step in item)):
+            raise refuse("milestones is a list of whole numbers")
+        if isinstance(item, str) and key not in SCHEDULE_WORDS:
+            raise refuse(f"{key} is a number")
     return spec
 
 

@@ -140,18 +140,12 @@ ACTIVATIONS: Final[tuple[str, ...]] = (
     "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
 )  # fmt: skip
 
-# Losses of two arguments, prediction and target.
+# The losses of regression: values may be any number, which those of probabilities, counts or labels don't allow.
 LOSSES: Final[dict[str, str]] = {
-    "BCELoss": "reduction",
-    "BCEWithLogitsLoss": "reduction",
-    "GaussianNLLLoss": "full eps reduction",
     "HuberLoss": "reduction delta",
-    "KLDivLoss": "reduction log_target",
     "L1Loss": "reduction",
     "MSELoss": "reduction",
-    "PoissonNLLLoss": "log_input full eps reduction",
     "SmoothL1Loss": "reduction beta",
-    "SoftMarginLoss": "reduction",
 }
 
 OPTIMIZERS: Final[dict[str, str]] = {

@@ -172,10 +172,8 @@ def test_rollouts_of_sequences_hold_the_last_observations() -> None:
         assert not ended[:, :-1].any()
 
 
-class Recorder:
+class Recorder(EagerBackend):
     """A backend that runs eagerly and keeps each call of ``update``, with the agent before the first."""
-
-    name = "eager"
 
     def __init__(self) -> None:
         self.calls: list[tuple[StepFunction, dict[str, Tensor]]] = []
@@ -183,7 +181,7 @@ class Recorder:
         self.static: object = None
 
     def bind(self, function: StepFunction, agent: dict[str, Tensor], example: Inputs, static: object) -> Program:
-        program = EagerBackend().bind(function, agent, example, static)
+        program = super().bind(function, agent, example, static)
         if function.__name__ != "update":
             return program
         self.static = static

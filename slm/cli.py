@@ -6,11 +6,11 @@ import argparse
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import slm
+from slm.destinations import check_file, check_folder
 from slm.errors import UserError
 
 DEFAULT_CHECKPOINT_INTERVAL = 60.0
@@ -158,25 +158,6 @@ def _check_hash(expected: str | None, found: str, what: str) -> None:
         )
 
 
-def _check_folder(option: str, folder: Path) -> None:
-    """Raise UserError where a folder can't be made, because one above it is a file, or can't be written to."""
-    try:
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
-        if not nearest.is_dir():
-            raise UserError(f"{option} {folder}: {nearest} is not a folder")
-        with tempfile.TemporaryDirectory(dir=nearest):  # permissions don't tell of read-only and virtual file systems
-            pass
-    except OSError as error:
-        raise UserError(f"{option} {folder}: can't be written to: {error.strerror}") from error
-
-
-def _check_file(option: str, file: Path) -> None:
-    """Raise UserError where a file can't be written, because it is a folder or its folder can't be made."""
-    if file.is_dir():
-        raise UserError(f"{option} {file}: is a folder")
-    _check_folder(option, file.parent)
-
-
 def _version(options: argparse.Namespace) -> int:
     from slm.provenance import versions
 
@@ -203,7 +184,7 @@ def _validate(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from slm.plan import write_trial_spec
 
-    _check_file("--out", options.out)
+    check_file("--out", options.out)
     write_trial_spec(
         options.spec_file, options.spec_name, _variables(options), experiment=options.experiment, trial=options.trial,
         backend=options.backend, expect=options.expect, out=options.out,
@@ -222,7 +203,7 @@ def _baseline(options: argparse.Namespace) -> int:
             f"{options.spec_file}: the environment of '{spec.name}' has changed since the workflow was planned ({key}, "
             f"planned {options.expect}); run the workflow again"
         )
-    _check_file("--out", options.out)
+    check_file("--out", options.out)
 
     from slm.baseline import write_baseline
 
@@ -249,8 +230,8 @@ def _train(options: argparse.Namespace) -> int:
     _check_hash(options.expect, identity, f"spec '{spec.name}'")
     out = options.out or Path("out") / spec.name / f"trial{options.trial}" / f"session{options.session}"
     inprogress = options.inprogress or out / ".inprogress"
-    _check_folder("--out", out)
-    _check_folder("--inprogress", inprogress)
+    check_folder("--out", out)
+    check_folder("--inprogress", inprogress)
     try:
         train(Job(spec, options.trial, options.session, identity, out, inprogress, interval), backend)
     except SessionInterruptedError as interruption:

@@ -13,8 +13,8 @@ from torch import Tensor
 from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, tensors
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Inputs, Outputs
-from slm.errors import UserError
 from slm.memory import PrioritizedReplay, Replay
+from slm.memory.replay import allocation
 from slm.spec import PrioritizedReplaySpec, ReplaySpec, Spec
 
 RINGS = ("observations", "next_observations", "actions", "rewards", "terminated")
@@ -35,19 +35,12 @@ class ReplayBased(Algorithm):
         self._beta = None if beta_spec is None else make_schedule(beta_spec)
 
     def make_memory(self) -> Replay:
-        """An empty replay memory. Raises UserError where it is larger than the machine allows."""
-        try:
-            return self._make_memory()
-        except (MemoryError, OverflowError, ValueError) as error:  # NumPy raises one or the other, by the size
-            size = self.memory_spec.max_size
-            raise UserError(f"agent.memory.max_size: {size} transitions don't fit in memory: {error}") from error
-
-    def _make_memory(self) -> Replay:
         spec, spaces = self.memory_spec, self.spaces
         arguments = (spec.max_size, spec.batch_size, spaces.observation_type, spaces.action_type, spec.use_cer)
-        if isinstance(spec, PrioritizedReplaySpec):
-            return PrioritizedReplay(*arguments, alpha=spec.alpha, epsilon=spec.epsilon)
-        return Replay(*arguments)
+        with allocation(spec.max_size):
+            if isinstance(spec, PrioritizedReplaySpec):
+                return PrioritizedReplay(*arguments, alpha=spec.alpha, epsilon=spec.epsilon)
+            return Replay(*arguments)
 
     def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
         """Learn whenever a multiple of ``training_frequency`` frames has passed, after ``training_start_step``."""

@@ -16,7 +16,7 @@ from slm.algorithms.ppo import PPO
 from slm.algorithms.returns import bootstrapped_returns
 from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Episodes, ImitationMemory, PrioritizedRing, Ring, Rollout
-from slm.memory.replay import Layout
+from slm.memory.replay import Layout, allocation
 from slm.nets.network import Parameters
 from slm.spec import PrioritizedReplaySpec, sil_memory_spec
 from slm.spec.memory import OnPolicyBase
@@ -40,10 +40,11 @@ class SelfImitation(PolicyGradient):
         }
         replay = sil_memory_spec(spec)
         arguments = (replay.max_size, replay.batch_size, layout, replay.use_cer)
-        if isinstance(replay, PrioritizedReplaySpec):
-            ring: Ring = PrioritizedRing(*arguments, alpha=replay.alpha, epsilon=replay.epsilon)
-        else:
-            ring = Ring(*arguments)
+        with allocation(replay.max_size):
+            if isinstance(replay, PrioritizedReplaySpec):
+                ring: Ring = PrioritizedRing(*arguments, alpha=replay.alpha, epsilon=replay.epsilon)
+            else:
+                ring = Ring(*arguments)
         return ImitationMemory(on_policy, episodes, ring)
 
     def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:

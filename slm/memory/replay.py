@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.env import Step
+from slm.errors import UserError
 
 Layout = Mapping[str, tuple[tuple[int, ...], Any]]
 """Name → (shape, type) of one row."""
+
+
+@contextmanager
+def allocation(max_size: int) -> Iterator[None]:
+    """Make a replay memory in here: raises UserError where it is larger than the machine allows."""
+    try:
+        yield
+    except (MemoryError, OverflowError, ValueError) as error:  # NumPy raises one or another, by the size
+        raise UserError(f"agent.memory.max_size: {max_size} transitions don't fit in memory: {error}") from error
 
 
 class Ring:

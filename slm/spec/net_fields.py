@@ -8,7 +8,6 @@ from slm.spec.arc import argument_problems, nearest, read_arc
 from slm.spec.fields import plain, read_number, refuse
 from slm.spec.torch_names import ACTIVATIONS, INIT_FUNCTIONS, LOSSES, LR_SCHEDULERS, OPTIMIZERS, match_name
 
-
 # Arguments of learning-rate schedules that are words.
 SCHEDULE_WORDS = ("name", "mode", "scale_mode", "anneal_strategy")
 
@@ -74,7 +73,12 @@ def _lr_scheduler(value: Any) -> dict[str, Any] | None:
 
 
 def _loss(value: Any) -> dict[str, Any]:
-    return _named_kwargs(value, "MSELoss", LOSSES, "loss", ignore_case=True)
+    spec = _named_kwargs(value, "MSELoss", LOSSES, "loss", ignore_case=True)
+    for key in ("delta", "beta"):
+        item = spec.get(key, 1)
+        if isinstance(item, bool) or not isinstance(item, float | int) or item <= 0:
+            raise refuse(f"{key} is a number above 0")
+    return spec
 
 
 def _gpu(value: Any) -> Any:

@@ -85,6 +85,26 @@ def test_options_make_a_difference(bound: Bound) -> None:
     assert len(outcomes) == 7
 
 
+L1, SMOOTH = {"name": "L1Loss"}, {"name": "SmoothL1Loss"}
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ({}, "MSELoss"),
+        ({"net.loss_spec": L1}, "L1Loss"),
+        ({"net.loss_spec": L1, "net.critic_loss_spec": SMOOTH}, "SmoothL1Loss"),
+        ({"net.actor_loss_spec": L1}, "L1Loss"),
+        ({"net.actor_loss_spec": L1, "net.critic_loss_spec": SMOOTH}, "SmoothL1Loss"),
+        ({"net.loss_spec": L1, "net.critic_loss_spec": SMOOTH, "net.shared": True}, "L1Loss"),
+        ({"net.loss_spec": L1, "net.critic_loss_spec": SMOOTH, "net.use_same_optim": True}, "L1Loss"),
+    ],
+)
+def test_loss_of_values_is_the_critics_own_or_the_actors(bound: Bound, losses: dict[str, Any], expected: str) -> None:
+    algorithm: Any = bound("a2c", {"net.shared": False, "net.use_same_optim": False, **losses})
+    assert type(algorithm.value_loss_function).__name__ == expected
+
+
 def test_value_target_statistics_are_of_all_rollouts(bound: Bound) -> None:
     algorithm: Any = bound("ppo", {"algorithm.normalize_v_targets": True})
     rng = np.random.default_rng(0)

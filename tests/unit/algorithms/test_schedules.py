@@ -106,6 +106,10 @@ def test_schedules_that_torch_refuses_are_refused() -> None:
         make_rate(0.4, {"name": "OneCycleLR", "max_lr": 1, "total_steps": 3})
     with pytest.raises(UserError, match="OneCycleLR"):
         make_rate(0.4, {"name": "OneCycleLR", "max_lr": 1, "cycle_momentum": False})
+    with pytest.raises(UserError, match=r"agent\.net\.lr_scheduler_spec: StepLR"):
+        make_rate(0.4, {"name": "StepLR", "step_size": 0})
+    with pytest.raises(UserError, match=r"agent\.net\.lr_scheduler_spec: CosineAnnealingLR"):
+        make_rate(0.4, {"name": "CosineAnnealingLR", "T_max": 0})
     short = make_rate(0.4, {"name": "OneCycleLR", "max_lr": 1, "total_steps": 3, "cycle_momentum": False})
     with pytest.raises(UserError, match="OneCycleLR"):
         short(0, 5)

@@ -136,6 +136,17 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_compiling_a_graph_changes_no_other_graphs_key(tmp_path: Path) -> None:
+    def key(rows: int) -> str:
+        return trace(step, agent_of(), inputs_of(rows))[2]["graph"]
+
+    before = key(4)
+    CompiledBackend(tmp_path).bind(step, agent_of(), inputs_of(6), "static")
+    assert (tmp_path / "graphs" / f"{key(6)}.pt2").exists()
+    assert key(4) == before
+
+
+@pytest.mark.slow
 def test_second_binding_neither_compiles_nor_traces(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

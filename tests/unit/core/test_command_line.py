@@ -34,6 +34,11 @@ def call(arguments: list[str]) -> int:
         return int(end.code or 0)
 
 
+SIL = {"name": "SIL", "gamma": 0.9, "lam": 0.9, "training_frequency": 8, "sil_policy_loss_coef": 1,
+       "sil_val_loss_coef": 1, "training_iter": 1, "training_batch_iter": 1}  # fmt: skip
+SHARED = {f"{NET}.shared": True, f"{NET}.use_same_optim": True}
+SIL_MEMORY = {"name": "OnPolicyBatchReplay", "sil_replay_name": "Replay", "batch_size": 8, "max_size": 1e13}
+
 # (example, changes to it, arguments after the spec's name, parts of the message)
 TRAIN: list[tuple[str, dict[str, Any], list[str], tuple[str, ...]]] = [
     # the spec's values
@@ -58,21 +63,28 @@ TRAIN: list[tuple[str, dict[str, Any], list[str], tuple[str, ...]]] = [
     ("ppo", {f"{ALGORITHM}.action_policy": "boltzmann"}, [], ("boltzmann needs a schedule of its temperature",)),
     # what is not built
     ("ppo", {f"{NET}.optim_spec": {"name": "Adam", "amsgrad": True}}, [], ("optim_spec.amsgrad: true is not",)),
-    ("ppo", {f"{NET}.loss_spec": {"name": "GaussianNLLLoss"}}, [], ("'GaussianNLLLoss' needs a variance",)),
+    ("ppo", {f"{NET}.loss_spec": {"name": "KLDivLoss"}}, [], ("'KLDivLoss' is not a known loss", "MSELoss")),
+    ("ppo", {f"{NET}.lr_scheduler_spec": {"name": "CosineAnnealingWarmRestarts", "T_0": 0}}, [], ("Warm", "T_0")),
+    ("ddqn", {"agent.memory.max_size": 1e13}, [], ("agent.memory.max_size: 10000000000000 transitions don't fit",)),
+    ("ppo", {ALGORITHM: SIL, "agent.memory": SIL_MEMORY, **SHARED}, [], ("agent.memory.max_size: 10000000000000 tr",)),
+    ("ddqn", {"agent.memory.max_size": 10**19}, [], ("agent.memory.max_size: 10000000000000000000",)),
     ("ppo", {f"{NET}.loss_spec": {"name": "MSELoss", "reduction": "sum"}}, [], ("reduction: 'sum' is not", "mean")),
     ("ppo", {"meta.distributed": "shared"}, [], ("meta.distributed: 'shared'", "allowed: false")),
     # arguments
     ("ppo", {}, ["--set", "env"], ("--set env: expected KEY=VALUE",)),
     ("ppo", {}, ["--set", "=CartPole-v1"], ("--set =CartPole-v1: expected KEY=VALUE",)),
     ("ppo", {}, ["--backend", "fast"], ("--backend", "'fast'", "eager")),
-    ("ppo", {}, ["--session", "-1"], ("--session: -1 is negative",)),
-    ("ppo", {}, ["--session", "first"], ("--session", "'first'")),
-    ("ppo", {}, ["--trial", "1.5"], ("--trial", "'1.5'")),
-    ("ppo", {}, ["--threads", "0"], ("--threads: 0 is less than 1",)),
+    ("ppo", {}, ["--session", "-1"], ("--session: '-1' is not a whole number of at least 0",)),
+    ("ppo", {}, ["--session", "first"], ("--session: 'first' is not a whole number of at least 0",)),
+    ("ppo", {}, ["--trial", "1.5"], ("--trial: '1.5' is not a whole number of at least 0",)),
+    ("ppo", {}, ["--threads", "0"], ("--threads: '0' is not a whole number of at least 1",)),
+    ("ppo", {}, ["--threads", "all"], ("--threads: 'all' is not a whole number of at least 1",)),
     ("ppo", {}, ["--expect", "0123456789abcdef"], ("spec 'mine' has changed", "planned 0123456789ab")),
     ("ppo", {}, ["--outt", "x"], ("unrecognized arguments: --outt x",)),
     ("ppo", {}, ["--out", "specs.json"], ("--out", "specs.json", "not a folder")),
     ("ppo", {}, ["--out", "specs.json/x"], ("--out", "specs.json", "not a folder")),
+    ("ppo", {}, ["--out", "/proc/slm/x"], ("--out /proc/slm/x: can't be written to",)),
+    ("ppo", {}, ["--inprogress", "/proc/slm"], ("--inprogress /proc/slm: can't be written to",)),
     ("ppo", {}, ["--inprogress", "specs.json/x"], ("--inprogress", "specs.json", "not a folder")),
 ]
 
@@ -199,6 +211,23 @@ def test_baseline_of_a_specs_environment(folder: Path, raw_spec: RawSpec, capsys
     assert (baseline["name"], baseline["max_t"], baseline["episodes"], baseline["mean"]) == ("CartPole-v1", 5, 100, 5.0)
     assert call([*arguments[:-1], "specs.json/b.json"]) == 2
     assert "--out specs.json: specs.json is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("out", "part"),
+    [("specs.json/x.json", "is not a folder"), (".", "is a folder"), ("/proc/slm/x.json", "can't be written to")],
+)
+def test_plan_that_can_not_be_written(
+    folder: Path, raw_spec: RawSpec, capsys: pytest.CaptureFixture[str], out: str, part: str
+) -> None:
+    Path("specs.json").write_text(json.dumps({"mine": raw_spec("ppo")}))
+    arguments = ["plan", "specs.json", "mine", "--experiment", "x", "--backend", "eager", "--out", out]
+    assert call(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("slm: --out ")
+    assert part in message
+    assert message.count("\n") == 1
+    assert files(folder) == ["specs.json"]
 
 
 def test_warnings_of_keys_that_nothing_reads(

@@ -10,6 +10,7 @@ from slm.errors import UserError
 from slm.spec import SpecError, load_spec, parse_spec, validate_file
 
 ALGORITHM, NET, MEMORY = "agent.algorithm", "agent.net", "agent.memory"
+EXPLORE = {"name": "no_decay", "start_val": 0.3}
 ARC_HEAD = {"graph": {"input": "x", "modules": {"body": ["x"]}, "output": "body"}}
 
 # (example, key to change, its new value or ... to remove it, parts of the message after the spec's name)
@@ -50,6 +51,14 @@ MISTAKES: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("ppo", f"{NET}.hid_layers", 64, ("hid_layers: 64 is not allowed", "a list of layer sizes")),
     ("ppo", f"{NET}.gpu", "cuda:0", ("gpu", "'auto', true and false")),
     ("conv_dqn", f"{NET}.conv_hid_layers", [[32]], ("conv_hid_layers", "[out_channels, kernel, stride, padding")),
+    ("ppo", f"{NET}.loss_spec", {"name": "BCELoss"}, ("'BCELoss' is not a known loss", "HuberLoss, L1Loss, MSELoss")),
+    ("ppo", f"{NET}.loss_spec", {"name": "HuberLoss", "delta": 0}, ("loss_spec", "delta is a number above 0")),
+    ("ppo", f"{NET}.loss_spec", {"name": "GaussianNLLLoss"}, ("'GaussianNLLLoss'", "allowed: HuberLoss")),
+    ("ppo", f"{NET}.lr_scheduler_spec", {"name": "StepLR", "step_size": 0}, ("step_size is a number of at least 1",)),
+    ("ppo", f"{NET}.lr_scheduler_spec", {"name": "CosineAnnealingLR", "T_max": 0}, ("T_max is a number of at least",)),
+    ("ppo", f"{NET}.lr_scheduler_spec", {"name": "MultiStepLR", "milestones": "abc"}, ("a list of whole numbers",)),
+    ("ppo", f"{NET}.lr_scheduler_spec", {"name": "MultiStepLR", "milestones": [1.5]}, ("a list of whole numbers",)),
+    ("ppo", f"{NET}.lr_scheduler_spec", {"name": "ExponentialLR", "gamma": "slow"}, ("gamma is a number",)),
     # unknown keys
     ("ppo", f"{ALGORITHM}.gama", 0.9, (f"{ALGORITHM}.gama: unknown key", "did you mean 'gamma'?", "time_horizon")),
     ("ppo", "meta.max_sesion", 4, ("meta.max_sesion: unknown key", "did you mean 'max_session'?")),
@@ -79,6 +88,7 @@ MISTAKES: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("ppo", "env.name", "", ("env.name", "at least one character")),
     ("ppo", "env.clip_reward", [1, -1], ("env.clip_reward", "a pair [low, high]")),
     ("ppo", "env.clip_obs", "none", ("env.clip_obs", "a number is expected")),
+    ("ppo", "env.render_mode", "human", ('env.render_mode: "human" is not allowed', "training does not render")),
     ("ppo", "meta.distributed", True, ("meta.distributed: true", "false, 'shared' and 'synced'")),
     ("ppo", "meta.max_session", 0, ("meta.max_session: 0", "at least 1")),
     ("ppo", "meta.log_frequency", -5, ("meta.log_frequency: -5", "at least 1")),
@@ -101,6 +111,9 @@ MISTAKES: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("sac", f"{ALGORITHM}.action_policy", "boltzmann", ("SoftActorCritic explores by its entropy",)),
     ("sac", f"{ALGORITHM}.log_alpha_max", -6, ("log_alpha_max: -6", "at least log_alpha_min (-5)")),
     ("sac", f"{ALGORITHM}.alpha_anneal_frames", 10, ("alpha_anneal_frames: 10", "fixed_alpha")),
+    ("ppo", f"{ALGORITHM}.action_pdtype", "Argmax", ("action_pdtype", "no gradient for PPO", "Categorical")),
+    ("a2c", f"{ALGORITHM}.action_pdtype", "Argmax", ("action_pdtype", "no gradient for ActorCritic")),
+    ("reinforce", f"{ALGORITHM}.action_pdtype", "Argmax", ("action_pdtype", "no gradient for Reinforce")),
     ("ppo", NET, {"type": "NoNet"}, ("agent.net.type", "PPO needs a net")),
     # the arc language
     ("crossq", f"{NET}.arc", {"modules": {}}, ("modules and graph",)),
@@ -196,6 +209,11 @@ def test_a_check_of_several_keys_is_silent_where_one_of_them_is_wrong(
         ("sac", "agent.net.actor_optim_spec", {"name": "Adam"}, "SoftActorCritic doesn't read it"),
         ("dqn", "agent.net.update_frequency", 100, "update_type is polyak"),
         ("a2c", "agent.algorithm.training_frequency", 48, "num_step_returns"),
+        ("ppo", "agent.algorithm.explore_var_spec", EXPLORE, "only the action policies epsilon_greedy"),
+        ("search", "agent.algorithm.explore_var_spec", EXPLORE, "only the action policies epsilon_greedy"),
+        ("vanilla", "agent.net.log_std_init", 0, "VanillaDQN has no distribution with a standard deviation"),
+        ("ppo", "agent.net.gpu", True, "sessions train on the CPU"),
+        ("a2c", "agent.net.critic_gpu", True, "sessions train on the CPU"),
         ("random", "agent.net", {"type": "MLPNet"}, "Random doesn't read it"),
     ],
 )
@@ -207,6 +225,33 @@ def test_key_without_effect_is_accepted_with_a_warning(
     assert spec.warnings[0].startswith(f"{key} has no effect: ")
     assert warning in spec.warnings[0]
     assert spec == parse_spec("x", examples[example])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("alpha_lr", 0.1), ("target_entropy", -1), ("entropy_anneal", {"frames": 9}), ("log_alpha_min", -1),
+     ("log_alpha_max", 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("example", ["sac", "crossq"])
+def test_settings_of_a_learned_temperature_are_warned_of_where_it_is_fixed(
+    examples: Any, with_change: Callable[..., Any], example: str, key: str, value: Any
+) -> None:
+    learned = with_change(examples[example], f"{ALGORITHM}.entropy_anneal", None)
+    del learned["agent"]["algorithm"]["entropy_anneal"]
+    assert parse_spec("x", with_change(learned, f"{ALGORITHM}.{key}", value)).warnings == []
+    fixed = with_change(learned, f"{ALGORITHM}.fixed_alpha", 0.2)
+    spec = parse_spec("x", with_change(fixed, f"{ALGORITHM}.{key}", value))
+    assert spec.warnings == [f"{ALGORITHM}.{key} has no effect: fixed_alpha is set"]
+    assert spec == parse_spec("x", fixed)
+
+
+@pytest.mark.parametrize("policy", [None, "default", "random"])
+def test_exploration_is_warned_of_where_a_value_algorithm_samples(
+    examples: Any, with_change: Callable[..., Any], policy: str | None
+) -> None:
+    assert parse_spec("x", examples["dqn"]).warnings == []
+    (warning,) = parse_spec("x", with_change(examples["dqn"], f"{ALGORITHM}.action_policy", policy)).warnings
+    assert warning.startswith(f"{ALGORITHM}.explore_var_spec has no effect")
 
 
 @pytest.mark.parametrize("ruler", ["shared", "use_same_optim"])

@@ -108,7 +108,6 @@ A2C_NET = {**LOGITS, "shared": False, "use_same_optim": True}
 REINFORCE = {"name": "Reinforce", "gamma": 0.9, "training_frequency": 4, "center_return": True}
 DISTRIBUTIONS = [
     ("discrete", "Categorical"),
-    ("discrete", "Argmax"),
     ("discrete", "GumbelSoftmax"),
     ("box", "Normal"),
     ("box", "NormalTanh"),

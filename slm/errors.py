@@ -3,3 +3,5 @@
 
 class UserError(Exception):
     """A mistake in what was asked for: a spec, a setting, an argument, or something missing on the machine."""
+
+    exit_code = 2

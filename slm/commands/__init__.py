@@ -1,0 +1,8 @@
+"""The commands of `slm`, a module a stage. Each imports what it needs when it runs: most of them never load torch."""
+
+from slm.commands import check, plan, results, train
+
+MODULES = (check, train, plan, results)
+"""Each has ``add_to(commands)``, which declares its commands."""
+
+__all__ = ["MODULES"]

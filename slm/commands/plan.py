@@ -1,0 +1,59 @@
+"""What the pipeline calls before training: a trial's spec, and the score of random play."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from slm.commands.arguments import Commands, add_spec, add_trial, variables
+from slm.destinations import check_file
+from slm.errors import UserError
+
+
+def add_to(commands: Commands) -> None:
+    """Declare `slm plan` and `slm baseline`."""
+    plan = commands.add_parser("plan", help="write a trial's resolved spec (used by the pipeline)")
+    add_spec(plan)
+    add_trial(plan)
+    plan.add_argument("--experiment", required=True, metavar="NAME")
+    plan.add_argument("--backend", choices=("compiled", "eager"), required=True)
+    plan.add_argument("--out", type=Path, required=True, metavar="FILE")
+    plan.set_defaults(command=_plan)
+
+    baseline = commands.add_parser("baseline", help="score random play on a spec's environment")
+    add_spec(baseline)
+    baseline.add_argument("--expect", metavar="KEY", help="stop unless the environment's baseline has this key")
+    baseline.add_argument("--out", type=Path, required=True, metavar="FILE")
+    baseline.set_defaults(command=_baseline)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from slm.plan import write_trial_spec
+
+    check_file("--out", options.out)
+    write_trial_spec(
+        options.spec_file, options.spec_name, variables(options), experiment=options.experiment, trial=options.trial,
+        backend=options.backend, expect=options.expect, out=options.out,
+    )  # fmt: skip
+    return 0
+
+
+def _baseline(options: argparse.Namespace) -> int:
+    from slm.plan import baseline_key
+    from slm.spec import load_spec
+
+    spec = load_spec(options.spec_file, options.spec_name, variables(options))
+    key = baseline_key(spec.env)
+    if options.expect not in (None, key):
+        raise UserError(
+            f"{options.spec_file}: the environment of '{spec.name}' has changed since the workflow was planned ({key}, "
+            f"planned {options.expect}); run the workflow again"
+        )
+    check_file("--out", options.out)
+
+    from slm.baseline import write_baseline
+
+    write_baseline(spec.env, options.out)
+    print(f"wrote {options.out}", file=sys.stderr)
+    return 0

@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast mutants lint
+.PHONY: setup demo test test-fast mutants lint publish reproduce
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -34,6 +34,15 @@ test-fast: setup
 # Break the algorithms on purpose, in one place at a time: do the tests notice?
 mutants: setup
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py
+
+# Keep the finished rows of results/ in docs/benchmarks and render docs/BENCHMARKS.md from them.
+publish: setup
+	$(BIN)/slm publish
+
+# Train a published row again and compare: make reproduce ROW=ppo_cartpole
+reproduce: setup
+	@test -n "$(ROW)" || { echo "which row? make reproduce ROW=<experiment of docs/BENCHMARKS.md>" >&2; exit 2; }
+	$(BIN)/slm reproduce "$(ROW)"
 
 lint: setup
 	$(BIN)/ruff check .

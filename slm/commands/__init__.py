@@ -1,8 +1,8 @@
 """The commands of `slm`, a module a stage. Each imports what it needs when it runs: most of them never load torch."""
 
-from slm.commands import check, plan, results, train
+from slm.commands import check, plan, publish, results, train
 
-MODULES = (check, train, plan, results)
+MODULES = (check, train, plan, results, publish)
 """Each has ``add_to(commands)``, which declares its commands."""
 
 __all__ = ["MODULES"]

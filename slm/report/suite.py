@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ def write_table(rows_file: Path, out_dir: Path) -> None:
     write_csv(out_dir / "table.csv", table)
     write_text(out_dir / "table.md", markdown_table(table))
     write_text(out_dir / "table.html", page(title, f"<h1>{title}</h1>\n{table_fragment(suite, table)}\n{LEGEND}"))
+    write_figures(suite, rows, out_dir)
+
+
+def write_figures(suite: str, rows: Sequence[dict[str, Any]], out_dir: Path) -> None:
+    """Write the figures of a suite, from rows as in `write_table`; raises UserError for a curve that can't be read."""
     write_text(out_dir / "curves.svg", suite_svg(suite, [_curve(row) for row in rows if row["curve_csv"] is not None]))
 
 

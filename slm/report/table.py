@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ COLUMNS = {
 }
 FROM_TRIAL = ("score", "ci_low", "ci_high", "iqm", "min", "max", "sessions", "frames", "wall_time_s")
 UNKNOWN = "—"
+TEXTS = ("environment", "algorithm", "status", "verdict", "experiment", "note")
+"""Columns of words in `display_table`."""
 
 
 def benchmark_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -105,8 +108,12 @@ def markdown_table(table: pd.DataFrame) -> str:
     shown = display_table(table)
     best = best_rows(table)
     shown["score"] = [f"**{score}**" if i in best else score for i, score in enumerate(shown["score"])]
-    texts = ("environment", "algorithm", "status", "verdict", "experiment", "note")
-    lines = [list(shown.columns), [":---" if name in texts else "---:" for name in shown.columns]]
+    return markdown(shown, left=TEXTS)
+
+
+def markdown(shown: pd.DataFrame, left: Sequence[str]) -> str:
+    """A table of texts in Markdown; the columns `left` are aligned so, all others to the right."""
+    lines = [list(shown.columns), [":---" if name in left else "---:" for name in shown.columns]]
     lines += [[str(cell).replace("|", "\\|") for cell in row] for row in shown.itertuples(index=False)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

@@ -26,11 +26,19 @@ Agent = dict[str, Tensor]
 Inputs = Mapping[str, Tensor]
 Outputs = dict[str, Tensor]
 StepFunction = Callable[[Agent, Inputs], tuple[Agent, Outputs]]
+Call = Callable[[], Outputs]
 Signature = tuple[tuple[str, torch.Size, torch.dtype], ...]
 
 
 class Program(Protocol):
     """A step function bound to agent buffers."""
+
+    def on(self, inputs: Inputs) -> Call:
+        """The program on these very tensors: each call runs one step on what they hold by then, and on the buffers.
+
+        So names, shapes and types are compared once, and a caller that steps often writes into the tensors in place:
+        the comparison takes as long as a small network. Raises ValueError where they are not those of the example.
+        """
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """Run one step on the buffers in place; inputs must have the shapes and types of the example."""
@@ -59,6 +67,12 @@ def signature(tensors: Inputs) -> Signature:
     return tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
 
 
+def check_signature(inputs: Inputs, expected: Signature) -> None:
+    """Raise ValueError for inputs that a program is not made for."""
+    if (found := signature(inputs)) != expected:
+        raise ValueError(f"inputs {found} are not those the program was made for: {expected}")
+
+
 def write_back(agent: Agent, new: Agent) -> None:
     """Copy the changed entries of ``new`` into the buffers of ``agent``."""
     for name, buffer in agent.items():
@@ -72,13 +86,20 @@ class EagerProgram:
     def __init__(self, function: StepFunction, agent: Agent, example: Inputs) -> None:
         self._function, self._agent, self._signature = function, agent, signature(example)
 
+    def on(self, inputs: Inputs) -> Call:
+        check_signature(inputs, self._signature)
+        inputs = dict(inputs)
+
+        def call() -> Outputs:
+            with torch.no_grad():
+                new, outputs = self._function(self._agent, inputs)
+                write_back(self._agent, new)
+            return outputs
+
+        return call
+
     def __call__(self, inputs: Inputs) -> Outputs:
-        if signature(inputs) != self._signature:
-            raise ValueError(f"inputs {signature(inputs)} are not those the program was bound to: {self._signature}")
-        with torch.no_grad():
-            new, outputs = self._function(self._agent, inputs)
-            write_back(self._agent, new)
-        return outputs
+        return self.on(inputs)()
 
 
 class EagerBackend:

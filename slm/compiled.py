@@ -6,7 +6,7 @@ names the compiled library. So a warm start neither traces nor compiles, and an 
 only traces. The last two are measured at seconds and tens of seconds per graph, a warm start at milliseconds.
 
 Each input shape has a graph of its own: graphs compiled for one shape and called with another were seen to return
-wrong numbers silently, so every call compares the shapes first.
+wrong numbers silently, so shapes are compared before a program takes its inputs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,19 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from slm.backend import Agent, Inputs, Outputs, Program, Signature, StepFunction, signature, write_back
+from slm.backend import (
+    Agent,
+    Call,
+    Inputs,
+    Outputs,
+    Program,
+    Signature,
+    StepFunction,
+    check_signature,
+    signature,
+    write_back,
+)
+from slm.decompositions import DECOMPOSITIONS
 from slm.provenance import code_fingerprint
 
 log = logging.getLogger(__name__)
@@ -73,11 +85,14 @@ class CompiledProgram:
         self._inputs: list[str] = interface["inputs"]
         self._outputs: list[str] = interface["outputs"]
 
+    def on(self, inputs: Inputs) -> Call:
+        check_signature(inputs, self._signature)
+        run, names = self._run, self._outputs
+        tensors = [*self._buffers, *(inputs[name] for name in self._inputs)]
+        return lambda: dict(zip(names, run(tensors), strict=True))
+
     def __call__(self, inputs: Inputs) -> Outputs:
-        if signature(inputs) != self._signature:
-            raise ValueError(f"inputs {signature(inputs)} are not those the graph was compiled for: {self._signature}")
-        results = self._run([*self._buffers, *(inputs[name] for name in self._inputs)])
-        return dict(zip(self._outputs, results, strict=True))
+        return self.on(inputs)()
 
 
 class CompiledBackend:
@@ -164,7 +179,7 @@ def trace(
     # read, and a replay memory among them may be large.
     arguments = [*(tensor.clone() for tensor in agent.values()), *example.values()]
     with torch.no_grad():
-        graph = make_fx(flat)(*arguments)
+        graph = make_fx(flat, decomposition_table=DECOMPOSITIONS)(*arguments)
     used = _drop_unused_placeholders(graph)
     key = digest(graph.code, *_constants(graph), *(signature({str(i): arguments[i]}) for i in used),
                  torch.__version__, processor_key(), sorted(INDUCTOR_OPTIONS.items()))  # fmt: skip

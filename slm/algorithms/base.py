@@ -20,10 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slm.algorithms.acting import Acting
 from slm.algorithms.distributions import action_count
 from slm.algorithms.policies import Policy
 from slm.algorithms.schedules import Rate, Schedule, make_rate
-from slm.backend import Agent, Backend, EagerBackend, Inputs, Outputs, Program, StepFunction
+from slm.backend import Agent, Backend, Call, EagerBackend, Inputs, Outputs, Program, StepFunction
 from slm.errors import UserError
 from slm.memory import Memory
 from slm.nets import Network
@@ -87,6 +88,7 @@ class Algorithm(ABC):
         self._learning_rates: dict[str, Rate] = {}
         self._optimizers: dict[str, Any] = {}
         self._programs: dict[str, Program] = {}
+        self._acting: dict[int, Acting] = {}
         self._hyper: dict[str, Tensor] = {}
         self.agent: Agent = {}
 
@@ -184,12 +186,17 @@ class Algorithm(ABC):
 
     def act(self, observations: NDArray[Any], frame: float, rng: np.random.Generator) -> NDArray[Any]:
         """Actions for observations (B, …), exploring as at this frame; at an infinite frame, as at the end."""
-        arrays = {"observations": observations, **self.policy.noise(rng, len(observations))}
-        inputs = {**tensors(arrays), "explore": torch.tensor(self.explore(frame))}
-        name = "choose" if len(observations) == self.spaces.num_envs else f"choose{len(observations)}"
+        batch = len(observations)
+        if batch not in self._acting:
+            self._acting[batch] = self._make_acting(batch)
+        return self._acting[batch](observations, self.explore(frame), rng)
+
+    def _make_acting(self, batch: int) -> Acting:
+        name = "choose" if batch == self.spaces.num_envs else f"choose{batch}"
+        inputs = self.example_observations(batch)
         if name not in self._programs:
             self._bind_one(name, self.choose, inputs)
-        return self.run(name, inputs)["actions"].numpy()
+        return Acting(self._programs[name], inputs, self.policy)
 
     def to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Actions (B, …) of `act`, which the memory keeps, as the environments take them."""
@@ -204,6 +211,7 @@ class Algorithm(ABC):
         """
         self.agent, self._backend = agent, self._possible(backend)
         self._hyper = {name: torch.tensor(value) for name, value in self._inputs_at(Clock()).items()}
+        self._acting = {}
         self._programs = self._backend.bind_all(self.step_functions(agent), agent, self._static())
 
     def _possible(self, backend: Backend) -> Backend:
@@ -235,16 +243,21 @@ class Algorithm(ABC):
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
         """Name → (step function, example inputs), for `bind`."""
 
-    def example_observations(self) -> Inputs:
-        """The inputs of ``choose``, to bind it with."""
+    def example_observations(self, batch: int) -> Inputs:
+        """New tensors for the inputs of ``choose`` for that many observations."""
         shape, kind = self.spaces.observation_type
-        noise = self.policy.noise(np.random.default_rng(0), self.spaces.num_envs)
-        seen = {"observations": np.zeros((self.spaces.num_envs, *shape), kind), **noise}
-        return {**tensors(seen), "explore": torch.tensor(0.0)}
+        noise = self.policy.noise(np.random.default_rng(0), batch)
+        seen = {"observations": np.zeros((batch, *shape), kind), **noise}
+        # Clones: torch aligns its memory for matrix products, NumPy doesn't.
+        return {**{name: tensor.clone() for name, tensor in tensors(seen).items()}, "explore": torch.tensor(0.0)}
 
     def run(self, program: str, inputs: Inputs) -> Outputs:
         """Run a bound step function."""
         return self._programs[program](inputs)
+
+    def prepare(self, program: str, inputs: Inputs) -> Call:
+        """A bound step function on these tensors, to be called often; see `Program.on`."""
+        return self._programs[program].on(inputs)
 
     def hyper(self) -> dict[str, Tensor]:
         """Scalar tensors of the hyperparameters; `set_hyper` moves them with the frame."""

@@ -149,6 +149,6 @@ class DQN(ReplayBased):
 
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
         return {
-            "choose": (self.choose, self.example_observations()),
+            "choose": (self.choose, self.example_observations(self.spaces.num_envs)),
             "update": (self.update, {**self.example_batch(), **self.hyper()}),
         }

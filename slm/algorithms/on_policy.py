@@ -12,7 +12,7 @@ from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces
 from slm.algorithms.distributions import make_distribution
 from slm.algorithms.policies import make_policy
 from slm.algorithms.schedules import make_schedule
-from slm.backend import Agent, Inputs, Outputs, StepFunction
+from slm.backend import Agent, Call, Inputs, Outputs, StepFunction
 from slm.memory import Episodes, Rollout
 from slm.spec import NetSpec, OnPolicyCrossEntropySpec, Spec
 
@@ -70,13 +70,17 @@ class OnPolicy(Algorithm):
 
     def run_sized(self, function: StepFunction, inputs: Inputs, rows: int) -> Outputs:
         """Run a step function on a batch of ``rows`` rows; each number of rows has a program, bound when first run."""
+        return self.prepare_sized(function, inputs, rows)()
+
+    def prepare_sized(self, function: StepFunction, inputs: Inputs, rows: int) -> Call:
+        """As `run_sized`, to be called often: each call runs a step on what the tensors hold by then."""
         name = sized(function.__name__, rows)
         if name not in self._programs:
             self._bind_one(name, function, inputs)
-        return self.run(name, inputs)
+        return self.prepare(name, inputs)
 
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        return {"choose": (self.choose, self.example_observations())}
+        return {"choose": (self.choose, self.example_observations(self.spaces.num_envs))}
 
     def mask(self, rollout: Rollout) -> dict[str, NDArray[np.float32]]:
         """The mask of a rollout's transitions, as an input, where there are empty rows in it."""

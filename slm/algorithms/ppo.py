@@ -46,11 +46,13 @@ class PPO(PolicyGradient):
         advantages, targets = self.advantages(memory, values)
         self.observe_targets(self.agent, targets)
         batch = {**self.batch(memory, values, advantages, targets), **self.hyper()}
+        order = torch.empty(self.rows, dtype=torch.long)
+        updates = [self.prepare_sized(self.update, {**batch, "index": index}, rows=len(index))
+                   for index in order.split(self.minibatch)]  # fmt: skip
         outputs = []
         for _ in range(self.algorithm.training_epoch):
-            order = torch.from_numpy(rng.permutation(self.rows))
-            for index in order.split(self.minibatch):
-                outputs.append(self.run_sized(self.update, {**batch, "index": index}, rows=len(index)))
+            order.copy_(torch.from_numpy(rng.permutation(self.rows)))
+            outputs += [update() for update in updates]
         clock.opt_step += len(outputs) * len(self.networks)
         return self.mean_metrics(outputs, clock.frame, PPO.METRICS)
 

@@ -42,4 +42,4 @@ class Random(Algorithm):
         return {}
 
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
-        return {"choose": (self.choose, self.example_observations())}
+        return {"choose": (self.choose, self.example_observations(self.spaces.num_envs))}

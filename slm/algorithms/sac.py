@@ -280,4 +280,5 @@ class SoftActorCritic(ReplayBased):
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
         batch = {**self.example_batch(), **self.update_noise(np.random.default_rng(0)), **self.hyper()}
         delayed = {"update_critics": (self.update_critics, batch)} if self.algorithm.policy_delay > 1 else {}
-        return {"choose": (self.choose, self.example_observations()), "update": (self.update, batch), **delayed}
+        observations = self.example_observations(self.spaces.num_envs)
+        return {"choose": (self.choose, observations), "update": (self.update, batch), **delayed}

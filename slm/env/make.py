@@ -15,6 +15,7 @@ from slm.env.history import ObservationHistory
 from slm.env.rendering import prepare_mujoco
 from slm.env.replayable import ReplayableEpisode
 from slm.env.statistics import RewardScale, RunningMoments
+from slm.env.vector import EnvVector
 from slm.env.world import Transforms, World
 from slm.errors import UserError
 from slm.spec import EnvSpec
@@ -32,18 +33,15 @@ def make_world(spec: EnvSpec, gamma: float, sequence: int | None = None, render_
     ``render_mode="rgb_array"`` the world can be rendered.
     Raises UserError for an unknown environment, for arguments that it refuses, and for a missing extra.
     """
-    envs = gym.vector.SyncVectorEnv(
-        [lambda: make_env(spec, render_mode) for _ in range(spec.num_envs)],
-        autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
-    )
-    shape = envs.single_observation_space.shape
-    if shape is None or not isinstance(envs.single_observation_space, gym.spaces.Box):
-        raise UserError(f"env.name: '{spec.name}' has observations {envs.single_observation_space}; supported: Box")
-    actions = envs.single_action_space
+    first = make_env(spec, render_mode)
+    observations, actions = first.observation_space, first.action_space
+    if not isinstance(observations, gym.spaces.Box):
+        raise UserError(f"env.name: '{spec.name}' has observations {observations}; supported: Box")
     if isinstance(actions, gym.spaces.Box) and not actions.is_bounded():
         raise UserError(f"env.name: '{spec.name}' has actions {actions}, without bounds to scale to")
+    envs = EnvVector([first, *(make_env(spec, render_mode) for _ in range(spec.num_envs - 1))])
     transforms = Transforms(
-        moments=RunningMoments(shape) if spec.normalize_obs else None,
+        moments=RunningMoments(observations.shape) if spec.normalize_obs else None,
         clip_observations=spec.clip_obs,
         reward_scale=RewardScale(spec.num_envs, gamma) if spec.normalize_reward else None,
         clip_rewards=_range(spec.clip_reward),

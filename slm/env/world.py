@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.env.history import ObservationHistory
-from slm.env.restorable import LIFE_LOST, Restorable
+from slm.env.restorable import Restorable
 from slm.env.statistics import EpisodeStatistics, RewardScale, RunningMoments
+from slm.env.vector import EnvVector
 
 Observations = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -56,12 +57,12 @@ class World:
     observation to act on comes from the reset in the same step. So there are no rows that are not transitions.
     """
 
-    def __init__(self, envs: gym.vector.SyncVectorEnv, transforms: Transforms) -> None:
+    def __init__(self, envs: EnvVector, transforms: Transforms) -> None:
         self._envs = envs
         self._transforms = transforms
-        self.num_envs: int = envs.num_envs
-        self.observation_space = _seen_space(cast(gym.spaces.Box, envs.single_observation_space), transforms)
-        self.action_space = envs.single_action_space
+        self.num_envs = envs.num_envs
+        self.observation_space = _seen_space(envs.observation_space, transforms)
+        self.action_space = envs.action_space
         self.statistics = EpisodeStatistics(self.num_envs)
         self._frozen = False
         self._range = _middle_and_half(self.action_space) if isinstance(self.action_space, gym.spaces.Box) else None
@@ -70,25 +71,24 @@ class World:
 
     def reset(self, seeds: list[int]) -> Observations:
         """Start all environments with the given seeds; returns the first observations (N, …)."""
-        observations, _ = self._envs.reset(seed=list(seeds))
-        first, history = self._observe(observations), self._transforms.history
+        first, history = self._observe(self._envs.reset(seeds)), self._transforms.history
         return first if history is None else history.reset(first)
 
     def step(self, actions: NDArray[Any]) -> Step:
         """Take the agent's actions (N,) or (N, A)."""
-        raw, rewards, terminated, truncated, info = self._envs.step(self._to_env(actions))
+        raw, rewards, terminated, truncated, lives_lost, final = self._envs.step(self._to_env(actions))
         episode_over = done = terminated | truncated
         self.statistics.add(rewards, episode_over)
         observations = self._observe(raw)
         successors = observations
-        if np.count_nonzero(episode_over):
+        if final:
             successors = observations.copy()
-            final = np.stack([info["final_obs"][n] for n in np.flatnonzero(episode_over)])
-            successors[episode_over] = self._normalize(final)
+            successors[episode_over] = self._normalize(np.stack(final))
         if self._transforms.history is not None:
             observations, successors = self._transforms.history.step(observations, successors, episode_over)
-        if LIFE_LOST in info:
-            terminated = terminated | info[LIFE_LOST]
+        if lives_lost:
+            terminated = terminated.copy()
+            terminated[lives_lost] = True
             done = terminated | truncated
         learned = self._reward(rewards, terminated)
         return Step(observations, learned, rewards, terminated, truncated, done, successors, episode_over)
@@ -136,7 +136,7 @@ class World:
 
     def render(self) -> list[NDArray[np.uint8]]:
         """A picture (height, width, 3) of each environment; the world must have been made with a render mode."""
-        return cast(list[NDArray[np.uint8]], list(self._envs.render()))
+        return self._envs.render()
 
     def _episodes(self) -> list[Restorable]:
         """The outermost wrapper of each environment."""

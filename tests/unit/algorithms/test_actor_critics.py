@@ -123,14 +123,13 @@ class RecordingBackend(EagerBackend):
         self.statics: list[str] = []
 
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
-        program = super().bind(function, agent, example, static)
         self.statics.append(repr(static))
 
-        def run(inputs: Inputs) -> Outputs:
+        def recorded(agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
             self.calls.append((function.__name__, {name: tensor.clone() for name, tensor in inputs.items()}))
-            return program(inputs)
+            return function(agent, inputs)
 
-        return run
+        return super().bind(recorded, agent, example, static)
 
 
 def test_minibatches_cover_the_rollout_once_an_epoch(bound: Bound) -> None:

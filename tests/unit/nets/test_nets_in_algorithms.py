@@ -181,18 +181,17 @@ class Recorder(EagerBackend):
         self.static: object = None
 
     def bind(self, function: StepFunction, agent: dict[str, Tensor], example: Inputs, static: object) -> Program:
-        program = super().bind(function, agent, example, static)
         if function.__name__ != "update":
-            return program
+            return super().bind(function, agent, example, static)
         self.static = static
 
-        def run(inputs: Inputs) -> dict[str, Tensor]:
+        def recorded(agent: dict[str, Tensor], inputs: Inputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             if not self.calls:
                 self.agent = {name: value.clone() for name, value in agent.items()}
             self.calls.append((function, {name: value.clone() for name, value in inputs.items()}))
-            return program(inputs)
+            return function(agent, inputs)
 
-        return run
+        return super().bind(recorded, agent, example, static)
 
 
 @pytest.mark.slow

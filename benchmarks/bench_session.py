@@ -1,85 +1,101 @@
-"""Frames per second of the session loop: compiled against eager, alternating, medians and their ratio.
+"""Frames per second of one session, ours against stable-baselines3 with the same settings.
 
-    python benchmarks/bench_session.py [--repeats 5] [--frames N] [ROW ...]
+    python benchmarks/bench_session.py [--repeats 5] [--scale 1.0] [--eager] [CASE ...]
 
-Each row is one session on one thread, warm: the graphs are compiled before the clock starts.
+Every run is a process of its own on one thread; the two alternate, so that both meet the same state of the machine.
+Its clock starts after the imports, with compiled graphs loaded, and counts the processor time of the process, which on
+a quiet machine is the time that passes and on a busy one leaves out what other programs take. Printed are medians over
+the runs, and the median of the pairs' ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
+import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-from slm.backend import configure_process, make_backend
-from slm.session import Session, Tables
-from slm.spec import load_spec
+from cases import Case, NoTable, chosen
 
-SPECS = Path(__file__).parent.parent / "specs" / "benchmark"
+SIDES = ("compiled", "eager", "sb3")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measurement: a spec and how many frames of it to time."""
+def run_ours(case: Case, frames: int, backend: str) -> float:
+    """Seconds of processor time that a session of ours takes."""
+    from slm.backend import configure_process, make_backend
+    from slm.session import Session, Tables
 
-    file: str
-    name: str
-    frames: int
-
-
-ROWS = {
-    "ppo": Row("ppo/ppo_classic.yaml", "ppo_cartpole", 20480),
-    "a2c": Row("a2c/a2c_classic.yaml", "a2c_cartpole", 20480),
-    "ddqn_per": Row("ddqn_per/ddqn_per_classic.yaml", "ddqn_per_cartpole", 4000),
-}
-
-
-class NoTable:
-    """Takes rows and keeps none: the loop is timed, not the disk."""
-
-    def append(self, row: object) -> None:
-        """Drop a row."""
-
-
-def frames_per_second(row: Row, backend: str, frames: int) -> float:
-    """Speed of one session over its first ``frames`` frames."""
-    spec = load_spec(SPECS / row.file, row.name)
-    spec = spec.model_copy(update={"env": spec.env.model_copy(update={"max_frame": frames})})
-    session = Session(spec, 0, 0, make_backend(backend))
+    configure_process(threads=1)
+    session = Session(case.spec(frames), 0, 0, make_backend(backend))
     tables = Tables(NoTable(), NoTable(), NoTable())  # type: ignore[arg-type]
-    start = time.perf_counter()
+    start = time.process_time()
     session.run(tables, lambda: None)
-    return frames / (time.perf_counter() - start)
+    return time.process_time() - start
+
+
+def run_peer(case: Case, frames: int) -> float:
+    """Seconds of processor time that stable-baselines3 takes for the same frames."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    model = case.peer(case.spec(frames).env.name)
+    start = time.process_time()
+    model.learn(frames)
+    return time.process_time() - start
+
+
+def measure(name: str, side: str, frames: int) -> float:
+    """Frames per second of one run in a process of its own."""
+    command = [sys.executable, __file__, "--run", side, "--frames", str(frames), name]
+    root = str(Path(__file__).parent.parent)
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    if done.returncode != 0:
+        raise SystemExit(f"{name} on {side} failed:\n{done.stderr}")
+    return frames / json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(name: str, frames: int, repeats: int, sides: list[str]) -> None:
+    """Alternate the sides and print one line; the first side is the one compared."""
+    measure(name, sides[0], min(frames, 2048))  # compiles what is missing in the cache
+    speeds: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(repeats):
+        for side, measured in speeds.items():
+            measured.append(measure(name, side, frames))
+    ours, others = (statistics.median(speeds[side]) for side in sides)
+    ratio = statistics.median(a / b for a, b in zip(*speeds.values(), strict=True))
+    print(f"{name:<10} {ours:>10.0f} {others:>10.0f} {ratio:>6.2f}", flush=True)
 
 
 def main() -> int:
-    """Measure the rows named on the command line, all without one."""
+    """Measure the cases named on the command line, all without one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--frames", type=int, help="frames per measurement (default: by row)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the frames in each run")
+    parser.add_argument("--eager", action="store_true", help="compare with our own eager backend instead")
+    parser.add_argument("--run", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--frames", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := [name for name in options.rows if name not in ROWS]:
-        parser.error(f"unknown row {unknown[0]}; rows: {', '.join(ROWS)}")
-    configure_process(threads=1)
-    print(f"{'row':<10} {'eager fps':>10} {'compiled fps':>13} {'ratio':>6}")
-    for name in options.rows:
-        row, speeds = ROWS[name], {"eager": [], "compiled": []}
-        for backend in speeds:  # warm
-            frames_per_second(row, backend, 2048)
-        for _ in range(options.repeats):
-            for backend, measured in speeds.items():
-                measured.append(frames_per_second(row, backend, options.frames or row.frames))
-        ratio = statistics.median(c / e for c, e in zip(speeds["compiled"], speeds["eager"], strict=True))
-        eager, compiled = (statistics.median(speeds[backend]) for backend in ("eager", "compiled"))
-        print(f"{name:<10} {eager:>10.0f} {compiled:>13.0f} {ratio:>6.2f}", flush=True)
+    cases = chosen(options.cases)
+    if options.run:
+        (case,) = cases.values()
+        peer = options.run == "sb3"
+        seconds = run_peer(case, options.frames) if peer else run_ours(case, options.frames, options.run)
+        print(json.dumps(seconds))
+        return 0
+    sides = ["compiled", "eager" if options.eager else "sb3"]
+    print(f"{'case':<10} {'compiled':>10} {sides[1]:>10} {'ratio':>6}    frames/s")
+    for name, case in cases.items():
+        compare(name, max(int(case.frames * options.scale), 1), options.repeats, sides)
     return 0
 
 

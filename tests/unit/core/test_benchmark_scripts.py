@@ -1,0 +1,65 @@
+"""The benchmark scripts run; what they measure is nobody's business here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+
+
+def output_of(script: str, *arguments: str) -> str:
+    """What a script prints. Fails where it fails."""
+    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)}
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_sessions_are_compared() -> None:
+    lines = output_of("bench_session.py", "--repeats", "1", "--scale", "0.1", "a2c", "dqn").splitlines()
+    assert lines[0].split()[:4] == ["case", "compiled", "sb3", "ratio"]
+    assert [line.split()[0] for line in lines[1:]] == ["a2c", "dqn"]
+    assert all(float(number) > 0 for line in lines[1:] for number in line.split()[1:])
+
+
+# By hand, with 128 rows a minibatch and both nets: (4·64 + 64·64 + 64·2 + 4·64 + 64·64 + 64·1) · 128 · 3.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "count"),
+    [
+        ("ppo", "3,416,064"),
+        ("a2c", "3,416,064"),
+        # 64 rows, 4·256 + 256·128 + 128·2: the values of s (1 + 2) and those of s' (1, Double DQN 2).
+        ("dqn", "8,716,288"),
+        ("ddqn_per", "10,895,360"),
+        # 256 rows; actor 3·256 + 256·256 + 2·256·1: 1 + 3; two critics 4·256 + 256·256 + 256: 1 + 3 + 2.
+        ("sac", "273,678,336"),
+    ],
+)
+def test_multiply_adds_are_counted(case: str, count: str) -> None:
+    printed = output_of("limits.py", "--seconds", "0.001", case)
+    assert f"{count} multiply-adds an update" in printed
+    assert "frames/s" in printed
+
+
+@pytest.mark.slow
+def test_a_session_is_profiled() -> None:
+    printed = output_of("profile_session.py", "a2c", "--frames", "2048", "--functions", "5")
+    assert [part for part in ("act", "step", "add", "train", "loop") if f"  {part}" in printed] == [
+        "act", "step", "add", "train", "loop",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+def test_the_workflow_is_timed() -> None:
+    printed = output_of("bench_workflow.py", "--frames", "2048")
+    assert "trial of 4 sessions of 2048 frames" in printed
+    assert "peak memory" in printed

@@ -76,14 +76,14 @@ class World:
 
     def step(self, actions: NDArray[Any]) -> Step:
         """Take the agent's actions (N,) or (N, A)."""
-        raw, rewards, terminated, truncated, lives_lost, final = self._envs.step(self._to_env(actions))
+        raw, rewards, terminated, truncated, lives_lost, finals = self._envs.step(self._to_env(actions))
         episode_over = done = terminated | truncated
         self.statistics.add(rewards, episode_over)
         observations = self._observe(raw)
         successors = observations
-        if final:
-            successors = observations.copy()
-            successors[episode_over] = self._normalize(np.stack(final))
+        if finals:
+            successors, final = observations.copy(), np.stack(finals)
+            successors[episode_over] = self._normalize(final)
         if self._transforms.history is not None:
             observations, successors = self._transforms.history.step(observations, successors, episode_over)
         if lives_lost:

@@ -6,18 +6,25 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-FORMAT = 1
+from slm.journal import DamagedJournalError, Journal, Manifest
+from slm.memory import Rows
+
+FORMAT = 2
 """Version of the checkpoints' layout; another version is not resumed."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one."""
+def write_atomically(path: Path, data: bytes, keep: Path | None = None) -> None:
+    """Write a file so that a crash at any moment leaves the old one or the new one.
+
+    With ``keep`` the old one goes there; a crash may leave it there alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -26,6 +33,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
+        if keep is not None and path.exists():
+            os.replace(path, keep)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -81,23 +90,37 @@ class CorruptCheckpointError(Exception):
     """A checkpoint that can't be used, with the reason."""
 
 
-class CheckpointFile:
-    """The last two checkpoints of a session, each sealed with a digest and with what it belongs to."""
+class Checkpoints:
+    """The last two checkpoints of a session, each sealed with a digest and with what it belongs to.
+
+    What a replay memory holds lies beside them, in journals that both share.
+    """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         """``identity`` must be equal in the checkpoint for it to be used: session hash, code fingerprint."""
         self.latest, self.previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
-        self._identity = {"format": FORMAT, **identity}
+        self._folder, self._identity = folder, {"format": FORMAT, **identity}
+        self._journals: dict[str, Journal] = {}
+        self._needed: dict[str, int] = {}
+        """First row of each journal that the newest checkpoint needs."""
 
-    def save(self, state: Any) -> None:
+    def save(self, state: Any, rows: Mapping[str, Rows]) -> None:
         """Write a checkpoint; the one before it is kept."""
-        payload = to_bytes({"identity": self._identity, "state": state})
-        if self.latest.exists():
-            os.replace(self.latest, self.previous)
-        write_atomically(self.latest, hashlib.sha256(payload).digest() + payload)
+        manifests = {name: self._journal(name).append(new) for name, new in rows.items()}
+        payload = to_bytes({"identity": self._identity, "state": state, "journals": manifests})
+        write_atomically(self.latest, hashlib.sha256(payload).digest() + payload, keep=self.previous)
+        for name, needed in self._needed.items():
+            self._journals[name].forget(needed)
+        self._needed = {name: new.first for name, new in rows.items()}
 
-    def load(self, path: Path) -> Any:
-        """The state in a checkpoint. Raises CorruptCheckpointError where it is damaged or belongs to something else."""
+    def _journal(self, name: str) -> Journal:
+        return self._journals.setdefault(name, Journal(self._folder, name))
+
+    def load(self, path: Path) -> tuple[Any, dict[str, Manifest]]:
+        """The state in a checkpoint, and what `restore_rows` needs.
+
+        Raises CorruptCheckpointError where it is damaged or belongs to something else.
+        """
         data = path.read_bytes()
         digest, payload = data[:32], data[32:]
         if hashlib.sha256(payload).digest() != digest:
@@ -107,13 +130,30 @@ class CheckpointFile:
             found = content["identity"].get(key)
             if found != value:
                 raise CorruptCheckpointError(f"its {key} is {found}, this session's is {value}")
-        return content["state"]
+        return content["state"], content["journals"]
+
+    def restore_rows(self, manifests: Mapping[str, Manifest], rows: Mapping[str, Rows]) -> None:
+        """Bring back what the memory held. Raises CorruptCheckpointError where that is damaged."""
+        try:
+            for name, held in rows.items():
+                self._journal(name).restore(manifests[name], held)
+        except DamagedJournalError as error:
+            raise CorruptCheckpointError(str(error)) from error
+        self._needed = {name: held.first for name, held in rows.items()}
+
+    def resumed(self, path: Path) -> None:
+        """Make the checkpoint that a session goes on from the newest there is: a damaged one is given up."""
+        if path != self.latest:
+            os.replace(path, self.latest)
 
     def candidates(self) -> list[Path]:
         """The checkpoints there are, newest first."""
         return [path for path in (self.latest, self.previous) if path.exists()]
 
     def remove(self) -> None:
-        """Delete both."""
+        """Delete all of them."""
         self.latest.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)
+        for path in self._folder.glob("*.rows"):
+            path.unlink()
+        self._journals, self._needed = {}, {}

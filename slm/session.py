@@ -117,7 +117,7 @@ class Session:
         streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
         self.spec = spec
         self.algorithm: Algorithm = make_algorithm(
-            spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs)
+            spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs, world.stacked)
         )
         agent = self.algorithm.init(streams.init_seed)
         self.algorithm.bind(agent, backend)

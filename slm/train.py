@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from slm.analysis.metrics import session_metrics
 from slm.backend import Backend
-from slm.checkpoint import CheckpointFile, CorruptCheckpointError, to_bytes, write_atomically
+from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes, write_atomically
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
 from slm.session import Session, Tables
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json")
 """What a finished session leaves; session.json comes last."""
+
+WAIT_FACTOR = 20
+"""A checkpoint waits for so many times as long as the one before took, so that they take less than 5% of the time."""
 
 TIMING_COLUMNS = ("frame", "fps", "wall_t")
 
@@ -102,8 +105,11 @@ def _exclusive(path: Path) -> Iterator[None]:
 def _run(job: Job, backend: Backend, first: Session | None) -> None:
     """Train to the end. ``first`` is the session at its first frame, where it was made already."""
     identity = {"session hash": job.hash, "code fingerprint": code_fingerprint(), **library_versions()}
-    checkpoints = CheckpointFile(job.folder, identity)
-    session, tables = _resume(job, backend, checkpoints) or _start(job, first or _make(job, backend))
+    checkpoints = Checkpoints(job.folder, identity)
+    resumed = _resume(job, backend, checkpoints)
+    if resumed is None:
+        checkpoints.remove()
+    session, tables = resumed or _start(job, first or _make(job, backend))
     with _signals() as received:
         saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
         session.run(tables, saver)
@@ -135,16 +141,20 @@ def _start(job: Job, session: Session) -> tuple[Session, Tables]:
     return session, tables
 
 
-def _resume(job: Job, backend: Backend, checkpoints: CheckpointFile) -> tuple[Session, Tables] | None:
+def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Session, Tables] | None:
     """The session as the newest usable checkpoint has it; None without one."""
     for path in checkpoints.candidates():
         session = _make(job, backend)  # anew for each: a failed attempt may have changed half of the state
         tables = _tables(job, session)
         try:
-            content = checkpoints.load(path)
+            content, manifests = checkpoints.load(path)
             for table, length in zip(tables.all(), content["lengths"], strict=True):
                 table.resume(length)
             session.state.restore(content["state"])
+            checkpoints.restore_rows(manifests, session.state.memory.journaled())
+            checkpoints.resumed(path)
+        except MemoryError:
+            raise
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             reason = str(error) if isinstance(error, CorruptCheckpointError) else f"{type(error).__name__}: {error}"
             log.warning("the checkpoint %s can't be used: %s", path, reason)
@@ -160,7 +170,7 @@ class _Saver:
     """Called between steps: saves on a wall-clock interval and on signals."""
 
     def __init__(
-        self, session: Session, tables: Tables, checkpoints: CheckpointFile, interval: float, received: list[int]
+        self, session: Session, tables: Tables, checkpoints: Checkpoints, interval: float, received: list[int]
     ) -> None:
         self._session, self._tables, self._checkpoints = session, tables, checkpoints
         self._interval, self._received = interval, received
@@ -170,8 +180,10 @@ class _Saver:
         if not self._received and time.monotonic() < self._next:
             return
         lengths = [table.sync() for table in self._tables.all()]
-        self._checkpoints.save({"lengths": lengths, "state": self._session.state.tree()})
-        self._next = time.monotonic() + self._interval
+        started, state = time.monotonic(), self._session.state
+        self._checkpoints.save({"lengths": lengths, "state": state.tree()}, state.memory.journaled())
+        now = time.monotonic()
+        self._next = now + max(self._interval, WAIT_FACTOR * (now - started))
         while self._received:
             number = self._received.pop(0)
             log.info("%s: saved at frame %d", signal.Signals(number).name, self._session.state.clock.frame)

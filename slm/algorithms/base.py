@@ -57,6 +57,9 @@ class Spaces:
     observation: gym.spaces.Box
     action: gym.Space
     num_envs: int
+    stacked: int | None = None
+    """Frames in an observation that stacks the last ones along its first dimension, oldest first, with zeros from
+    before the episode's start; None for one that doesn't."""
 
     @property
     def observation_type(self) -> tuple[tuple[int, ...], Any]:

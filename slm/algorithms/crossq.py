@@ -29,10 +29,9 @@ class CrossQ(SoftActorCritic):
 
         [Q(s, a); Q(s', a')] = Q([s; s'], [a; a']), of which the second half is held constant and gives y.
         """
-        places = inputs["places"]
-        actions, next_observations = inputs["actions"][places], inputs["next_observations"][places]
+        actions, next_observations = inputs["actions"], inputs["next_observations"]
         draw = self.draw(agent, next_observations, inputs["next_noise"])
-        now = self.actions.critic_input(inputs["observations"][places], actions)
+        now = self.actions.critic_input(inputs["observations"], actions)
         both = torch.cat([now, self.actions.critic_input(next_observations, draw.actions)])
 
         def loss(named: dict[str, Parameters]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -69,13 +69,12 @@ class DQN(ReplayBased):
         return agent, {"actions": self.policy.choose([values], inputs["explore"], dict(inputs))}
 
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
-        """One gradient step on the transitions at ``places`` (B,) of the memory's rings.
+        """One gradient step on a batch of transitions.
 
         Outputs the absolute temporal-difference errors |y − Q(s, a)| (B,) beside the metrics.
         """
-        places = inputs["places"]
-        observations, actions = inputs["observations"][places], inputs["actions"][places]
-        y = self.targets(agent, inputs, places)
+        observations, actions = inputs["observations"], inputs["actions"]
+        y = self.targets(agent, inputs)
 
         def loss(named: dict[str, Parameters]) -> tuple[Tensor, dict[str, Tensor]]:
             (values,), buffers = self.train_forward("q", named, observations)
@@ -85,15 +84,15 @@ class DQN(ReplayBased):
 
         return self.descend(agent, inputs, loss)
 
-    def targets(self, agent: Agent, inputs: Inputs, places: Tensor) -> Tensor:
+    def targets(self, agent: Agent, inputs: Inputs) -> Tensor:
         """y = r + γ Q'(s', a*), and y = r after a terminal state, (B,).
 
         DQN: a* and its value from the target network; Double DQN: a* from the online network, its value from the
         target network; VanillaDQN: both from the online network; DQNBase: Double DQN without a target network, which
         is the same.
         """
-        rewards, terminated = inputs["rewards"][places], inputs["terminated"][places]
-        next_observations = inputs["next_observations"][places]
+        rewards, terminated = inputs["rewards"], inputs["terminated"]
+        next_observations = inputs["next_observations"]
         network = self.networks["q"]
         valued = network.named(agent, "q_target" if self.has_target else "q")
         values = self.q_values(valued, next_observations)

@@ -14,10 +14,8 @@ from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, tenso
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Inputs, Outputs
 from slm.memory import PrioritizedReplay, Replay
-from slm.memory.replay import allocation
+from slm.memory.ring import allocation
 from slm.spec import PrioritizedReplaySpec, ReplaySpec, Spec
-
-RINGS = ("observations", "next_observations", "actions", "rewards", "terminated")
 
 
 class ReplayBased(Algorithm):
@@ -36,7 +34,8 @@ class ReplayBased(Algorithm):
 
     def make_memory(self) -> Replay:
         spec, spaces = self.memory_spec, self.spaces
-        arguments = (spec.max_size, spec.batch_size, spaces.observation_type, spaces.action_type, spec.use_cer)
+        arguments = (spec.max_size, spec.batch_size, spaces.num_envs, spaces.observation_type, spaces.action_type,
+                     spec.use_cer, spaces.stacked)  # fmt: skip
         with allocation(spec.max_size):
             if isinstance(spec, PrioritizedReplaySpec):
                 return PrioritizedReplay(*arguments, alpha=spec.alpha, epsilon=spec.epsilon)
@@ -61,14 +60,21 @@ class ReplayBased(Algorithm):
     # --- batches
 
     def batch(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Inputs:
-        """The inputs that stand for a batch: the memory's rings, the places (B,) drawn, and the losses' weights."""
-        places_and_weights = {"places": torch.from_numpy(places), "weights": self.weights(memory, places, frame)}
-        return {**rings(memory), **places_and_weights}
+        """The inputs that stand for a batch: the transitions at the places (B,) drawn, and the losses' weights (B,)."""
+        return {**tensors(memory.transitions(places)), "weights": self.weights(memory, places, frame)}
 
     def example_batch(self) -> Inputs:
         """A batch to bind the step functions with."""
-        size = self.memory_spec.batch_size
-        return {**rings(self.make_memory()), "places": torch.zeros(size, dtype=torch.long), "weights": torch.ones(size)}
+        size, (shape, kind) = self.memory_spec.batch_size, self.spaces.observation_type
+        action_shape, action_kind = self.spaces.action_type
+        arrays = {
+            "observations": np.zeros((size, *shape), kind),
+            "actions": np.zeros((size, *action_shape), action_kind),
+            "rewards": np.zeros(size, np.float32),
+            "terminated": np.zeros(size, bool),
+            "next_observations": np.zeros((size, *shape), kind),
+        }
+        return {**tensors(arrays), "weights": torch.ones(size)}
 
     def weights(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Tensor:
         """Weights of the losses (B,): importance-sampling weights where the memory's spec asks for them, else 1."""
@@ -81,8 +87,3 @@ class ReplayBased(Algorithm):
         """Let a prioritised memory know the absolute errors (B,) of the transitions at the given places."""
         if isinstance(memory, PrioritizedReplay):
             memory.update_priorities(places, outputs["errors"].numpy())
-
-
-def rings(memory: Replay) -> dict[str, Tensor]:
-    """The memory's arrays (max_size, …) as tensors that share their memory."""
-    return tensors({name: getattr(memory, name) for name in RINGS})

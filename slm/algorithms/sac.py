@@ -110,7 +110,7 @@ class SoftActorCritic(ReplayBased):
         return agent, {"actions": self.policy.choose(outputs, inputs["explore"], dict(inputs))}
 
     def update(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
-        """One gradient step of everything on the transitions at ``places`` (B,) of the memory's rings.
+        """One gradient step of everything on a batch of transitions.
 
         First the critics, then the policy against the critics as they are now, then the temperature. Outputs the
         absolute temporal-difference errors |min(Q₁, Q₂) − y| (B,) beside the metrics.
@@ -126,8 +126,7 @@ class SoftActorCritic(ReplayBased):
 
     def critic_step(self, agent: Agent, inputs: Inputs) -> tuple[Agent, Outputs]:
         """Descend J_Q (eq. 5): the distance of both Q(s, a) from y."""
-        places = inputs["places"]
-        observations, actions = inputs["observations"][places], inputs["actions"][places]
+        observations, actions = inputs["observations"], inputs["actions"]
         y = self.targets(agent, inputs)
 
         def loss(named: dict[str, Parameters]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -152,7 +151,7 @@ class SoftActorCritic(ReplayBased):
 
         These have parameters of their own and share the buffers (running statistics) of the critics that they follow.
         """
-        next_observations = inputs["next_observations"][inputs["places"]]
+        next_observations = inputs["next_observations"]
         draw = self.draw(agent, next_observations, inputs["next_noise"])
         followed = {**agent, **{name: agent[f"{name}_target"] for name in CRITICS}}
         targets = {name: self.networks[name].named(followed, name) for name in CRITICS}
@@ -160,14 +159,14 @@ class SoftActorCritic(ReplayBased):
 
     def bootstrap(self, agent: Agent, inputs: Inputs, draw: Draw, next_values: Sequence[Tensor]) -> Tensor:
         """y (B,) from what the policy does in s' and both critics' outputs there."""
-        rewards, terminated = inputs["rewards"][inputs["places"]], inputs["terminated"][inputs["places"]]
+        rewards, terminated = inputs["rewards"], inputs["terminated"]
         q1, q2 = next_values
         value = self.actions.soft_value(draw, q1, q2, self.alpha(agent, inputs))
         return rewards + inputs["gamma"] * torch.where(terminated, 0.0, value)
 
     def policy_step(self, agent: Agent, inputs: Inputs) -> Agent:
         """Descend J_π = E[α log π(a|s) − Q(s, a)] (eq. 9; discrete: eq. 12), which is −E[V(s)], then J(α)."""
-        observations = inputs["observations"][inputs["places"]]
+        observations = inputs["observations"]
         alpha = self.alpha(agent, inputs)
         critics = {name: self.networks[name].named(agent, name) for name in CRITICS}
 

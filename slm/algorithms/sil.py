@@ -16,7 +16,7 @@ from slm.algorithms.ppo import PPO
 from slm.algorithms.returns import bootstrapped_returns
 from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Episodes, ImitationMemory, PrioritizedRing, Ring, Rollout
-from slm.memory.replay import Layout, allocation
+from slm.memory.ring import Layout, allocation
 from slm.nets.network import Parameters
 from slm.spec import PrioritizedReplaySpec, sil_memory_spec
 from slm.spec.memory import OnPolicyBase

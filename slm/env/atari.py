@@ -84,6 +84,9 @@ def make_atari(name: str, kwargs: dict[str, Any], max_steps: int | None, render_
 class AtariGame(gym.Wrapper):
     """One game: observations uint8 (4, 84, 84), rewards unclipped, an episode is a game over all its lives."""
 
+    stacked = STACK
+    """Tells a replay memory that it may store single frames."""
+
     def __init__(self, env: AtariEnv, settings: AtariSettings, max_steps: int | None) -> None:
         super().__init__(env)
         self.observation_space = gym.spaces.Box(0, 255, (STACK, SIZE, SIZE), np.uint8)

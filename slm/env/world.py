@@ -63,6 +63,8 @@ class World:
         self.num_envs = envs.num_envs
         self.observation_space = _seen_space(envs.observation_space, transforms)
         self.action_space = envs.action_space
+        self.stacked = _stacked(envs, transforms)
+        """Frames in an observation that stacks them along its first dimension; None for one that doesn't."""
         self.statistics = EpisodeStatistics(self.num_envs)
         self._frozen = False
         self._range = _middle_and_half(self.action_space) if isinstance(self.action_space, gym.spaces.Box) else None
@@ -168,6 +170,12 @@ class World:
             self._transforms.reward_scale.restore(state["reward_scale"])
         if self._transforms.history is not None:
             self._transforms.history.restore(state["history"])
+
+
+def _stacked(envs: EnvVector, transforms: Transforms) -> int | None:
+    if transforms.history is not None:
+        return transforms.history.length
+    return getattr(envs.envs[0], "stacked", None)
 
 
 def _middle_and_half(box: gym.spaces.Box) -> tuple[NDArray[Any], NDArray[Any]]:

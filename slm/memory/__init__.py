@@ -4,8 +4,10 @@ from slm.memory.episodes import Episodes
 from slm.memory.imitation import ImitationMemory
 from slm.memory.memory import Memory, NoMemory
 from slm.memory.prioritized import PrioritizedReplay, PrioritizedRing
-from slm.memory.replay import Replay, Ring
+from slm.memory.replay import Replay
+from slm.memory.ring import Ring
 from slm.memory.rollout import Rollout
+from slm.memory.rows import Rows
 
 __all__ = [
     "Episodes",
@@ -17,4 +19,5 @@ __all__ = [
     "Replay",
     "Ring",
     "Rollout",
+    "Rows",
 ]

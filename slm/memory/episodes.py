@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from slm.env import Step
 from slm.memory.rollout import Rollout
+from slm.memory.rows import Rows
 
 MIN_CAPACITY = 128
 
@@ -120,6 +121,10 @@ class Episodes:
         """Forget the finished episodes after they were used."""
         self._finished = []
         self._steps = 0
+
+    def journaled(self) -> dict[str, Rows]:
+        """Nothing: all of it changes from one checkpoint to the next."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         return {

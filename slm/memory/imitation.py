@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from slm.env import Step
 from slm.memory.episodes import Episodes
-from slm.memory.replay import Ring
+from slm.memory.ring import Ring
 from slm.memory.rollout import Rollout
+from slm.memory.rows import Rows
 
 
 class ImitationMemory:
@@ -27,6 +28,9 @@ class ImitationMemory:
         """Remember one step: what was observed (N, …), done (N, …) and what came of it."""
         self.on_policy.add(observations, actions, step)
         self.episodes.add(observations, actions, step)
+
+    def journaled(self) -> dict[str, Rows]:
+        return self.replay.journaled()
 
     def state(self) -> dict[str, Any]:
         parts = {"on_policy": self.on_policy, "episodes": self.episodes, "replay": self.replay}

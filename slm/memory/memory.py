@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from slm.env import Step
+from slm.memory.rows import Rows
 
 
 class Memory(Protocol):
@@ -15,11 +16,14 @@ class Memory(Protocol):
     def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
         """Remember one step of N environments: what was observed (N, …), done (N, …) and what came of it."""
 
+    def journaled(self) -> dict[str, Rows]:
+        """The part of what is kept that checkpoints write piece by piece, by name."""
+
     def state(self) -> dict[str, Any]:
-        """All that is kept, as plain data."""
+        """All else that is kept, as plain data."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take on a state made by `state`."""
+        """Take on a state made by `state`; what is `journaled` is written afterwards."""
 
 
 class NoMemory:
@@ -27,6 +31,9 @@ class NoMemory:
 
     def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
         pass
+
+    def journaled(self) -> dict[str, Rows]:
+        return {}
 
     def state(self) -> dict[str, Any]:
         return {}

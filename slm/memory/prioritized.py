@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.memory.replay import Replay, Ring
+from slm.memory.replay import Replay
+from slm.memory.ring import Ring
 
 FANOUT = 64
 
@@ -72,10 +73,10 @@ class PrioritizedRing(Ring):
         self._tree = SumTree(self.max_size)
         self._highest = 1.0
 
-    def store(self, **rows: NDArray[Any]) -> NDArray[np.int64]:
-        places = super().store(**rows)
-        self._tree[places] = self._highest
-        return places
+    def store(self, **rows: NDArray[Any]) -> None:
+        first = self.seen
+        super().store(**rows)
+        self._tree[np.arange(first, self.seen) % self.max_size] = self._highest
 
     def sample(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Places (batch_size,) drawn independently in proportion to their priorities."""

@@ -2,81 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.env import Step
-from slm.errors import UserError
-
-Layout = Mapping[str, tuple[tuple[int, ...], Any]]
-"""Name → (shape, type) of one row."""
-
-
-@contextmanager
-def allocation(max_size: int) -> Iterator[None]:
-    """Make a replay memory in here: raises UserError where it is larger than the machine allows."""
-    try:
-        yield
-    except (MemoryError, OverflowError, ValueError) as error:  # NumPy raises one or another, by the size
-        raise UserError(f"agent.memory.max_size: {max_size} transitions don't fit in memory: {error}") from error
-
-
-class Ring:
-    """Rows of several named values in arrays of shape (max_size, …); the newest overwrite the oldest.
-
-    ``combined`` is combined experience replay (Zhang & Sutton 2017, arXiv:1712.01275): the rows that came since the
-    last sample take the last places of the batch.
-    """
-
-    def __init__(self, max_size: int, batch_size: int, layout: Layout, combined: bool = False) -> None:
-        self.max_size, self.batch_size, self.combined = max_size, batch_size, combined
-        self.rings: dict[str, NDArray[Any]] = {
-            name: np.zeros((max_size, *shape), kind) for name, (shape, kind) in layout.items()
-        }
-        self.seen = 0
-        """Rows stored so far; the next goes to ``seen % max_size``."""
-        self._new = 0
-
-    @property
-    def size(self) -> int:
-        """Rows held."""
-        return min(self.seen, self.max_size)
-
-    def store(self, **rows: NDArray[Any]) -> NDArray[np.int64]:
-        """Keep rows, given as one array (K, …) for each ring. Returns their places (K,)."""
-        count = len(next(iter(rows.values())))
-        places = np.arange(self.seen, self.seen + count) % self.max_size
-        for name, values in rows.items():
-            self.rings[name][places] = values
-        self.seen += count
-        self._new += count
-        return places
-
-    def sample(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Places (batch_size,) of rows drawn with replacement."""
-        return self._with_newest(rng.integers(self.size, size=self.batch_size))
-
-    def _with_newest(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Put the rows that came since the last sample in the last places, oldest first."""
-        if self.combined:
-            count = min(self._new, self.batch_size)
-            if count:
-                places[-count:] = np.arange(self.seen - count, self.seen) % self.max_size
-        self._new = 0
-        return places
-
-    def state(self) -> dict[str, Any]:
-        rings = {name: ring[: self.size].copy() for name, ring in self.rings.items()}
-        return {"rings": rings, "seen": self.seen, "new": self._new}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.seen, self._new = state["seen"], state["new"]
-        for name, ring in self.rings.items():
-            ring[: self.size] = state["rings"][name]
+from slm.memory.observations import Observations
+from slm.memory.ring import Layout, Ring
+from slm.memory.rows import Rows, window
 
 
 class Replay(Ring):
@@ -86,26 +20,64 @@ class Replay(Ring):
         self,
         max_size: int,
         batch_size: int,
+        num_envs: int,
         observation: tuple[tuple[int, ...], Any],
         action: tuple[tuple[int, ...], Any],
         combined: bool = False,
+        stacked: int | None = None,
         **kwargs: Any,
     ) -> None:
-        """``observation`` and ``action`` are the (shape, type) of one environment's."""
+        """``observation`` and ``action`` are the (shape, type) of one environment's; see `Observations`."""
         layout: Layout = {
-            "observations": observation,
-            "next_observations": observation,
             "actions": action,
             "rewards": ((), np.float32),
             "terminated": ((), np.bool_),
+            "finals": ((), np.int64),
         }
         super().__init__(max_size, batch_size, layout, combined, **kwargs)
-        self.observations, self.next_observations = self.rings["observations"], self.rings["next_observations"]
-        self.actions, self.rewards, self.terminated = (self.rings[k] for k in ("actions", "rewards", "terminated"))
+        self.observations = Observations(max_size, num_envs, observation, stacked)
+        self._observation = observation
+        self._batch: dict[str, NDArray[Any]] = {}
 
     def add(self, observations: NDArray[Any], actions: NDArray[Any], step: Step) -> None:
-        """Remember one step of N environments as N transitions."""
-        self.store(
-            observations=observations, next_observations=step.next_observations, actions=actions,
-            rewards=step.rewards, terminated=step.terminated,
-        )  # fmt: skip
+        """Remember one step of N environments as N transitions; its ``observations`` are what the last one led to."""
+        count = len(observations)
+        if self.seen >= self.max_size:
+            gone = self.rings["finals"][window(self.seen, self.seen + count, self.max_size)]
+            self.observations.finals.drop(int(gone.max()) + 1)
+        finals = self.observations.add(observations, step)
+        self.store(actions=actions, rewards=step.rewards, terminated=step.terminated, finals=finals)
+
+    def transitions(self, places: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The transitions at places (B,): ``observations``, ``actions``, ``rewards``, ``terminated`` and
+        ``next_observations``, (B, …) each. The next call with as many places writes to the same arrays.
+        """
+        if len(places) != len(self._batch.get("rewards", ())):
+            self._batch = self._arrays(len(places))
+        batch, numbers, finals = self._batch, self.numbers(places), self.rings["finals"][places]
+        self.observations.get(numbers, batch["observations"])
+        self.observations.get_successors(numbers, finals, batch["observations"], batch["next_observations"])
+        for name in ("actions", "rewards", "terminated"):
+            np.take(self.rings[name], places, axis=0, out=batch[name], mode="clip")
+        return batch
+
+    def _arrays(self, count: int) -> dict[str, NDArray[Any]]:
+        def like(ring: NDArray[Any]) -> NDArray[Any]:
+            return np.zeros((count, *ring.shape[1:]), ring.dtype)
+
+        shape, kind = self._observation
+        return {
+            "observations": np.zeros((count, *shape), kind),
+            **{name: like(self.rings[name]) for name in ("actions", "rewards", "terminated")},
+            "next_observations": np.zeros((count, *shape), kind),
+        }
+
+    def journaled(self) -> dict[str, Rows]:
+        return {**super().journaled(), **self.observations.journaled()}
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "observations": self.observations.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.observations.restore(state["observations"])

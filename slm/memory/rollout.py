@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.env import Step
+from slm.memory.rows import Rows
 
 
 class Rollout:
@@ -61,6 +62,10 @@ class Rollout:
         """Empty the memory after it was used."""
         self.rows = 0
         self.final_observations = []
+
+    def journaled(self) -> dict[str, Rows]:
+        """Nothing: all of it changes from one checkpoint to the next."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         t = self.rows

@@ -8,16 +8,16 @@ TRANSITIONS = "env/test_transitions.py::test_replay_holds_each_transition_once"
 MUTANTS = [
     Mutant(
         "replay: next observation is the observation",
-        "memory/replay.py",
-        "next_observations=step.next_observations",
-        "next_observations=observations",
+        "memory/observations.py",
+        "self.get(numbers + self._num_envs, out)",
+        "self.get(numbers, out)",
         TRANSITIONS,
     ),
     Mutant(
         "replay: next observation is that of the new episode",
-        "memory/replay.py",
-        "next_observations=step.next_observations",
-        "next_observations=step.observations",
+        "memory/observations.py",
+        "ended = np.flatnonzero(finals != NO_FINAL)",
+        "ended = np.flatnonzero(finals < NO_FINAL)",
         TRANSITIONS,
     ),
     Mutant(
@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         "combined replay: without the newest",
-        "memory/replay.py",
+        "memory/ring.py",
         "            if count:\n",
         "            if not count:\n",
         f"{REPLAY}::test_combined_replay_ends_with_the_newest",

@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from filled_replay import fill_with
 from torch import Tensor
 from torch.distributions import Categorical, Normal
 from torch.distributions.transforms import TanhTransform
@@ -62,15 +63,14 @@ def make(space: gym.Space, algorithm: dict[str, Any] | None = None, net: dict[st
 def fill(memory: Replay, space: gym.Space, seed: int = 0) -> Replay:
     """Random transitions in every place, a third of them terminal."""
     rng = np.random.default_rng(seed)
-    memory.observations[:] = rng.standard_normal(memory.observations.shape)
-    memory.next_observations[:] = rng.standard_normal(memory.observations.shape)
-    memory.rewards[:] = rng.standard_normal(len(memory.rewards))
-    memory.terminated[:] = rng.random(len(memory.rewards)) < 0.3
+    size = memory.max_size
+    observations, next_observations = rng.standard_normal((2, size, *OBSERVATION.shape))
+    rewards, terminated = rng.standard_normal(size), rng.random(size) < 0.3
     if isinstance(space, gym.spaces.Discrete):
-        memory.actions[:] = rng.integers(space.n, size=len(memory.rewards))
+        actions = rng.integers(space.n, size=size)
     else:
-        memory.actions[:] = rng.uniform(-1, 1, memory.actions.shape)
-    memory.seen = memory.max_size
+        actions = rng.uniform(-1, 1, (size, *space.shape))
+    fill_with(memory, observations, actions, rewards, terminated, next_observations)
     return memory
 
 
@@ -128,8 +128,7 @@ class Reference:
 
     def step(self, inputs: Inputs, target_entropy: float) -> dict[str, float]:
         """One update of critics, policy, temperature and, with coefficient 0.1, targets."""
-        batch = {name: inputs[name][inputs["places"]] for name in
-                 ("observations", "actions", "rewards", "next_observations", "terminated")}  # fmt: skip
+        batch = inputs
         with torch.no_grad():
             value, _ = self.value(self.targets, batch["next_observations"], inputs["next_noise"])
             y = batch["rewards"] + GAMMA * (1 - batch["terminated"].float()) * value

@@ -14,6 +14,7 @@ import pytest
 import soft_reference
 import torch
 from actor_critic_reference import Experience, make_experience, remember
+from filled_replay import fill_with
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.logger import Logger
@@ -175,7 +176,7 @@ def test_actor_critics(bound: Bound, name: str, continuous: bool) -> None:
 
 def give_batch(model: Any, memory: Replay, places: np.ndarray) -> None:
     """Let the model draw these places of the memory."""
-    rows = {name: torch.from_numpy(ring[places]) for name, ring in memory.rings.items()}
+    rows = {name: torch.from_numpy(values.copy()) for name, values in memory.transitions(places).items()}
     column = {name: rows[name].reshape(len(places), -1).float() for name in ("actions", "rewards", "terminated")}
     samples = ReplayBufferSamples(
         rows["observations"], column["actions"], rows["next_observations"], column["terminated"], column["rewards"]
@@ -185,7 +186,7 @@ def give_batch(model: Any, memory: Replay, places: np.ndarray) -> None:
 
 def some_places(memory: Replay, count: int, rng: np.random.Generator) -> np.ndarray:
     """Places of two terminal transitions and of others drawn at random."""
-    return np.concatenate([np.flatnonzero(memory.terminated)[:2], rng.integers(memory.size, size=count - 2)])
+    return np.concatenate([np.flatnonzero(memory.rings["terminated"])[:2], rng.integers(memory.size, size=count - 2)])
 
 
 def push_apart(algorithm: Algorithm, names: Iterable[str]) -> None:
@@ -198,11 +199,10 @@ def push_apart(algorithm: Algorithm, names: Iterable[str]) -> None:
 def fill_randomly(memory: Replay, seed: int = 5) -> None:
     """Random transitions in every place for three discrete actions, a third of them terminal."""
     rng = np.random.default_rng(seed)
-    memory.observations[:], memory.next_observations[:] = rng.normal(size=(2, *memory.observations.shape))
-    memory.actions[:] = rng.integers(3, size=memory.max_size)
-    memory.rewards[:] = 2 * rng.normal(size=memory.max_size)
-    memory.terminated[:] = rng.random(memory.max_size) < 0.3
-    memory.seen = memory.max_size
+    size = memory.max_size
+    observations, next_observations = rng.normal(size=(2, size, 3))
+    actions, rewards, terminated = rng.integers(3, size=size), 2 * rng.normal(size=size), rng.random(size) < 0.3
+    fill_with(memory, observations, actions, rewards, terminated, next_observations)
 
 
 @pytest.mark.parametrize("name", ["DQN", "DoubleDQN"])
@@ -220,7 +220,7 @@ def test_dqn(bound: Bound, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = algorithm.make_memory()
     fill_randomly(memory)
     places = some_places(memory, 8, np.random.default_rng(0))
-    successors = torch.from_numpy(memory.next_observations[places])
+    successors = torch.from_numpy(memory.transitions(places)["next_observations"].copy())
     assert (online(successors).argmax(1) != target(successors).argmax(1)).any(), "else the two cases would be one"
     give_batch(model, memory, places)
     their_targets = recorded(monkeypatch, "smooth_l1_loss")
@@ -228,7 +228,7 @@ def test_dqn(bound: Bound, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     algorithm.set_hyper(Clock(frame=100))
     inputs = {**algorithm.batch(memory, places, 100), **algorithm.hyper()}
-    our_targets = algorithm.targets(algorithm.agent, inputs, torch.from_numpy(places))
+    our_targets = algorithm.targets(algorithm.agent, inputs)
     torch.testing.assert_close(our_targets, their_targets[0].squeeze(1), atol=TOLERANCE, rtol=TOLERANCE)
     loss = float(algorithm.run("update", inputs)["metrics"][0])
     assert loss == pytest.approx(model.logger.name_to_value["train/loss"], rel=TOLERANCE)

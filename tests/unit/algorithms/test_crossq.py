@@ -97,14 +97,13 @@ class CrossReference(Reference):
         return torch.min(q1, q2)[:, 0] - alpha * log_probs, -log_probs
 
     def step(self, inputs: Inputs, target_entropy: float) -> dict[str, float]:
-        places = inputs["places"]
-        s, a, s2 = (inputs[name][places] for name in ("observations", "actions", "next_observations"))
+        s, a, s2 = (inputs[name] for name in ("observations", "actions", "next_observations"))
         with torch.no_grad():
             a2 = a if self.discrete else self.sample(s2, inputs["next_noise"])[0]
         joint = [self.critic(name, torch.cat([s, s2]), torch.cat([a, a2]), train=True) for name in CRITICS]
         with torch.no_grad():
             value, _ = self.soft(*(q[BATCH:] for q in joint), s2, inputs["next_noise"])
-            y = inputs["rewards"][places] + GAMMA * (1 - inputs["terminated"][places].float()) * value
+            y = inputs["rewards"] + GAMMA * (1 - inputs["terminated"].float()) * value
         total = 0.0
         for name, q in zip(CRITICS, joint, strict=True):
             taken = q[torch.arange(BATCH), a] if self.discrete else q[:BATCH, 0]

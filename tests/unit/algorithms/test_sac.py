@@ -66,11 +66,10 @@ def test_errors_are_the_distance_of_the_smaller_q_and_weights_scale_the_loss(spa
     algorithm = make(space)
     reference = Reference(algorithm)
     inputs = batch(algorithm, space)
-    places = inputs["places"]
     with torch.no_grad():
-        value, _ = reference.value(reference.targets, inputs["next_observations"][places], inputs["next_noise"])
-        y = inputs["rewards"][places] + 0.9 * (1 - inputs["terminated"][places].float()) * value
-        q1, q2 = (reference.q(name, inputs["observations"][places], inputs["actions"][places]) for name in
+        value, _ = reference.value(reference.targets, inputs["next_observations"], inputs["next_noise"])
+        y = inputs["rewards"] + 0.9 * (1 - inputs["terminated"].float()) * value
+        q1, q2 = (reference.q(name, inputs["observations"], inputs["actions"]) for name in
                   ("critic1", "critic2"))  # fmt: skip
     weights = torch.linspace(0.1, 1, BATCH)
     outputs = algorithm.run("update", {**inputs, "weights": weights})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soft_reference
 import torch
+from filled_replay import fill_with
 
 from slm.algorithms import Clock
 
@@ -18,9 +19,9 @@ def test_learning_rate(bound: Callable[..., Any]) -> None:
         net = {"net.optim_spec": {"name": "SGD", "lr": 0.05}, "net.lr_scheduler_spec": schedule}
         algorithm = bound("dqn", {**net, "algorithm.training_batch_iter": 1})
         memory, rng = algorithm.make_memory(), np.random.default_rng(0)
-        memory.observations[:] = rng.normal(size=memory.observations.shape)
-        memory.rewards[:] = 1.0
-        memory.seen = memory.max_size
+        size = memory.max_size
+        observations, ends = rng.normal(size=(size, 3)), np.zeros(size, bool)
+        fill_with(memory, observations, np.zeros(size, int), np.ones(size), ends, np.zeros((size, 3)))
         before = algorithm.agent["q"].clone()
         algorithm.train(memory, Clock(frame=30), rng)
         moves.append(algorithm.agent["q"] - before)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from slm.checkpoint import CheckpointFile, CorruptCheckpointError, from_bytes, to_bytes, write_atomically
+from slm.checkpoint import Checkpoints, CorruptCheckpointError, from_bytes, to_bytes, write_atomically
 
 IDENTITY = {"session hash": "abc", "code fingerprint": "def"}
 TREE = {
@@ -23,8 +23,8 @@ TREE = {
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> CheckpointFile:
-    return CheckpointFile(tmp_path, IDENTITY)
+def files(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path, IDENTITY)
 
 
 def assert_equal(one: Any, other: Any) -> None:
@@ -60,31 +60,31 @@ def test_arrays_that_come_back_can_be_written() -> None:
     assert array[0] == 1.0
 
 
-def test_state_is_taken_by_value(files: CheckpointFile) -> None:
+def test_state_is_taken_by_value(files: Checkpoints) -> None:
     tensor = torch.zeros(2)
-    files.save({"t": tensor})
+    files.save({"t": tensor}, {})
     tensor.fill_(1.0)
-    assert files.load(files.latest)["t"].tolist() == [0.0, 0.0]
+    assert files.load(files.latest)[0]["t"].tolist() == [0.0, 0.0]
 
 
-def test_last_two_are_kept(files: CheckpointFile) -> None:
+def test_last_two_are_kept(files: Checkpoints) -> None:
     for number in range(3):
-        files.save({"number": number})
-    assert [files.load(path)["number"] for path in files.candidates()] == [2, 1]
+        files.save({"number": number}, {})
+    assert [files.load(path)[0]["number"] for path in files.candidates()] == [2, 1]
     files.remove()
     assert files.candidates() == []
 
 
-def test_crash_while_writing_leaves_the_one_before(files: CheckpointFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    files.save({"number": 0})
+def test_crash_while_writing_leaves_the_one_before(files: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.save({"number": 0}, {})
 
     def crash(descriptor: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(KeyboardInterrupt):
-        files.save({"number": 1})
-    assert [files.load(path)["number"] for path in files.candidates()] == [0]
+        files.save({"number": 1}, {})
+    assert [files.load(path)[0]["number"] for path in files.candidates()] == [0]
     assert len(list(files.latest.parent.iterdir())) == 1, "nothing half-written is left"
 
 
@@ -101,8 +101,8 @@ def test_atomic_write_replaces_whole_files(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("position", [0, 40, 500, -1])
-def test_flipped_bit_is_noticed(files: CheckpointFile, position: int) -> None:
-    files.save({"number": 1})
+def test_flipped_bit_is_noticed(files: Checkpoints, position: int) -> None:
+    files.save({"number": 1}, {})
     data = bytearray(files.latest.read_bytes())
     data[position] ^= 1
     files.latest.write_bytes(data)
@@ -111,17 +111,17 @@ def test_flipped_bit_is_noticed(files: CheckpointFile, position: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 10, 32, 200])
-def test_truncated_file_is_noticed(files: CheckpointFile, length: int) -> None:
-    files.save({"number": 1})
+def test_truncated_file_is_noticed(files: Checkpoints, length: int) -> None:
+    files.save({"number": 1}, {})
     files.latest.write_bytes(files.latest.read_bytes()[:length])
     with pytest.raises(CorruptCheckpointError, match="it is damaged"):
         files.load(files.latest)
 
 
 @pytest.mark.parametrize("key", IDENTITY)
-def test_foreign_checkpoint_is_refused_with_the_reason(files: CheckpointFile, tmp_path: Path, key: str) -> None:
-    files.save({"number": 1})
-    other = CheckpointFile(tmp_path, {**IDENTITY, key: "other"})
+def test_foreign_checkpoint_is_refused_with_the_reason(files: Checkpoints, tmp_path: Path, key: str) -> None:
+    files.save({"number": 1}, {})
+    other = Checkpoints(tmp_path, {**IDENTITY, key: "other"})
     with pytest.raises(CorruptCheckpointError, match=f"its {key} is {IDENTITY[key]}, this session's is other"):
         other.load(other.latest)
 
@@ -137,7 +137,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("through", ["pickle", "torch"])
-def test_loading_runs_no_code(files: CheckpointFile, tmp_path: Path, through: str) -> None:
+def test_loading_runs_no_code(files: Checkpoints, tmp_path: Path, through: str) -> None:
     target = tmp_path / "exploded"
     buffer = io.BytesIO()
     content = {"identity": {"format": 1, **IDENTITY}, "state": Bomb(target)}

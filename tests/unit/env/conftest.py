@@ -72,9 +72,10 @@ def _registered() -> Iterator[None]:
 
 @pytest.fixture
 def world() -> Callable[..., World]:
-    """Make a world: ``world("test/Counter-v0", num_envs=2, length=3)``."""
+    """Make a world: ``world("test/Counter-v0", num_envs=2, length=3)``; with ``sequence`` one of sequences."""
 
-    def make(name: str, gamma: float = 0.5, **keys: Any) -> World:
-        return make_world(EnvSpec(name=name, max_frame=1, **{"clip_obs": None, "clip_reward": None, **keys}), gamma)
+    def make(name: str, gamma: float = 0.5, sequence: int | None = None, **keys: Any) -> World:
+        spec = EnvSpec(name=name, max_frame=1, **{"clip_obs": None, "clip_reward": None, **keys})
+        return make_world(spec, gamma, sequence)
 
     return make

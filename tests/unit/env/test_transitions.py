@@ -61,24 +61,57 @@ def test_observations_are_copies(world: Callable[..., World]) -> None:
 def test_replay_holds_each_transition_once(
     world: Callable[..., World], num_envs: int, length: int, max_t: int | None, prioritized: bool
 ) -> None:
-    memory: Replay = Replay(100, 8, OBSERVATION, ACTION)
+    memory: Replay = Replay(100, 8, num_envs, OBSERVATION, ACTION)
     if prioritized:
-        memory = PrioritizedReplay(100, 8, OBSERVATION, ACTION, alpha=0.6, epsilon=0.01)
+        memory = PrioritizedReplay(100, 8, num_envs, OBSERVATION, ACTION, alpha=0.6, epsilon=0.01)
     history = played(world("test/Counter-v0", num_envs=num_envs, length=length, max_t=max_t), 12)
     for observations, actions, step in history:
         memory.add(observations, actions, step)
     size = memory.size
     assert size == 12 * num_envs, "no rows for resets"
-    held = memory.observations[:size]
-    np.testing.assert_array_equal(memory.next_observations[:size], held + ONE_STEP)
-    np.testing.assert_array_equal(memory.rewards[:size], held[:, 1] + 1)
+    batch = memory.transitions(np.arange(size))
+    held = batch["observations"]
+    np.testing.assert_array_equal(batch["next_observations"], held + ONE_STEP)
+    np.testing.assert_array_equal(batch["rewards"], held[:, 1] + 1)
     terminal = held[:, 1] + 1 == length
-    np.testing.assert_array_equal(memory.terminated[:size], terminal)
-    np.testing.assert_array_equal(memory.actions[:size], np.concatenate([actions for _, actions, _ in history]))
+    np.testing.assert_array_equal(batch["terminated"], terminal)
+    np.testing.assert_array_equal(batch["actions"], np.concatenate([actions for _, actions, _ in history]))
     np.testing.assert_array_equal(held, np.concatenate([observations for observations, _, _ in history]))
     places = memory.sample(np.random.default_rng(1))
     assert places.shape == (8,)
     assert (places < size).all()
+
+
+@pytest.mark.parametrize("max_size", [50, 60, 1000])
+@pytest.mark.parametrize(
+    ("name", "sequence", "frame"),
+    [
+        ("ALE/Breakout-v5", None, (84, 84)),
+        ("CartPole-v1", 3, (4,)),
+        ("CartPole-v1", 1, (4,)),
+        ("CartPole-v1", None, (4,)),
+    ],
+)
+def test_replay_draws_what_was_stored_once(
+    world: Callable[..., World], max_size: int, name: str, sequence: int | None, frame: tuple[int, ...]
+) -> None:
+    """Stacks of frames too, over episodes' ends, lost lives, and the ring's end."""
+    made = world(name, num_envs=3, sequence=sequence, **({"life_loss_info": True} if "ALE" in name else {}))
+    kind = made.observation_space.dtype
+    memory = Replay(max_size, 8, 3, (made.observation_space.shape, kind), ACTION, stacked=made.stacked)
+    rng, observations, expected, ended = np.random.default_rng(0), made.reset([0, 1, 2]), [], 0
+    for _ in range(250):
+        actions = rng.integers(made.action_space.n, size=3)
+        step = made.step(actions)
+        memory.add(observations, actions, step)
+        expected += zip(observations.copy(), step.next_observations.copy(), strict=True)
+        observations, ended = step.observations, ended + int(step.episode_over.sum())
+    assert ended > 2
+    assert memory.observations.record["frame"].shape == frame, "of a stack only the newest frame is stored"
+    batch = memory.transitions(np.arange(memory.size))
+    for place, number in enumerate(memory.numbers(np.arange(memory.size))):
+        np.testing.assert_array_equal(batch["observations"][place], expected[number][0], f"{number}")
+        np.testing.assert_array_equal(batch["next_observations"][place], expected[number][1], f"{number}")
 
 
 @pytest.mark.parametrize(("num_envs", "length", "max_t"), CASES)

@@ -96,7 +96,9 @@ def make_spec(algorithm: str, net: str, **keys: Any) -> Spec:
 def train(spec: Spec, frames: int, backend: Backend | None = None) -> tuple[Algorithm, Any, dict[str, Tensor]]:
     """Algorithm, memory, and a copy of the agent as it began."""
     world = make_world(spec.env, 0.99, sequence_length(spec))
-    algorithm = make_algorithm(spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs))
+    algorithm = make_algorithm(
+        spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs, world.stacked)
+    )
     algorithm.bind(algorithm.init(0), backend or EagerBackend())
     initial = {name: value.clone() for name, value in algorithm.agent.items()}
     memory, clock, rng = algorithm.make_memory(), Clock(), np.random.default_rng(0)
@@ -112,6 +114,13 @@ def train(spec: Spec, frames: int, backend: Backend | None = None) -> tuple[Algo
     return algorithm, memory, initial
 
 
+def held(memory: Any) -> np.ndarray:
+    """The observations in a memory."""
+    if isinstance(memory, Replay):
+        return memory.transitions(np.arange(memory.size))["observations"]
+    return memory.observations
+
+
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_network_and_its_buffers_learn(algorithm: str, net: str) -> None:
@@ -123,7 +132,7 @@ def test_every_network_and_its_buffers_learn(algorithm: str, net: str) -> None:
         if network.buffer_size:
             assert not torch.equal(agent[f"{name}.buffers"], initial[f"{name}.buffers"])
     assert all(value.isfinite().all() for value in agent.values())
-    assert memory.observations.dtype == (np.uint8 if net == "conv" else np.float32)
+    assert held(memory).dtype == (np.uint8 if net == "conv" else np.float32)
 
 
 @pytest.mark.parametrize("algorithm", ["DoubleDQN", "DoubleDQN polyak"])
@@ -139,7 +148,7 @@ def test_target_networks_follow_with_their_buffers(algorithm: str) -> None:
 def test_acting_and_valuing_move_no_buffers(algorithm: str) -> None:
     trained, memory, _ = train(make_spec(algorithm, "batch_norm"), frames=64)
     before = {name: value.clone() for name, value in trained.agent.items()}
-    observations = memory.observations.reshape(-1, 4)[:4]
+    observations = held(memory).reshape(-1, 4)[:4]
     trained.act(observations, 0, np.random.default_rng(0))
     if isinstance(trained, PolicyGradient):
         trained.values_of(memory)
@@ -149,7 +158,7 @@ def test_acting_and_valuing_move_no_buffers(algorithm: str) -> None:
 def test_bytes_are_remembered_as_bytes_and_learned_from_as_numbers() -> None:
     algorithm, memory, _ = train(make_spec("DoubleDQN", "conv"), frames=64)
     assert isinstance(memory, Replay)
-    seen = memory.observations[:4]
+    seen = held(memory)[:4]
     assert seen.dtype == np.uint8
     assert seen.max() > 200
     q = algorithm.networks["q"]

@@ -98,7 +98,7 @@ def test_an_algorithm_with_one_runs_eagerly_and_says_so(caplog: pytest.LogCaptur
     assert isinstance(algorithm._optimizers["q"], TorchOptimizer)
     before = algorithm.agent["q"].clone()
     memory = algorithm.make_memory()
-    memory.seen, memory.rewards[:] = 8, 1.0
+    memory.store(rewards=np.ones(8))
     assert algorithm.train(memory, Clock(frame=8), np.random.default_rng(0)) is not None
     assert not torch.equal(before, algorithm.agent["q"])
     assert algorithm.agent["q.t"] == 1

@@ -72,11 +72,11 @@ class Observations:
     def get(self, numbers: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Write the observations of rows (B,) to ``out`` (B, …)."""
         if not self._stacked:
-            np.take(self._frames, numbers % self._capacity, axis=0, out=out, mode="clip")
+            self._frames.take(numbers % self._capacity, axis=0, out=out, mode="clip")
             return
         back = np.arange(self._stacked)[::-1]
         stacks = (numbers[:, None] - back * self._num_envs) % self._capacity
-        np.take(self._frames, stacks, axis=0, out=out, mode="clip")
+        self._frames.take(stacks, axis=0, out=out, mode="clip")
         out[back >= self._ages[numbers % self._capacity][:, None]] = 0
 
     def get_successors(
@@ -84,7 +84,7 @@ class Observations:
     ) -> None:
         """Write the successors of rows (B,), whose observations and numbers of finals are given, to ``out`` (B, …)."""
         self.get(numbers + self._num_envs, out)
-        ended = np.flatnonzero(finals != NO_FINAL)
+        (ended,) = (finals != NO_FINAL).nonzero()
         if ended.size and self._stacked:
             out[ended, :-1], out[ended, -1] = observations[ended, 1:], self.finals[finals[ended]]
         elif ended.size:

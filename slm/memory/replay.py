@@ -58,7 +58,7 @@ class Replay(Ring):
         self.observations.get(numbers, batch["observations"])
         self.observations.get_successors(numbers, finals, batch["observations"], batch["next_observations"])
         for name in ("actions", "rewards", "terminated"):
-            np.take(self.rings[name], places, axis=0, out=batch[name], mode="clip")
+            self.rings[name].take(places, axis=0, out=batch[name], mode="clip")
         return batch
 
     def _arrays(self, count: int) -> dict[str, NDArray[Any]]:

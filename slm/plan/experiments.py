@@ -12,6 +12,7 @@ from typing import Any
 
 from slm.errors import UserError
 from slm.plan.baselines import BASELINES, baseline_key
+from slm.plan.resources import memory_mb
 from slm.plan.schema import nearest
 from slm.plan.sheet import Row
 from slm.spec import Spec, load_spec, session_hash, trial_hash
@@ -44,6 +45,11 @@ class Experiment:
     def sessions(self) -> range:
         """Numbers of the sessions of each trial."""
         return range(self.spec.meta.max_session)
+
+    @cached_property
+    def memory_mb(self) -> int:
+        """Main memory that each of its sessions takes, in MB."""
+        return memory_mb(self.spec)
 
     @cached_property
     def baseline_key(self) -> str:

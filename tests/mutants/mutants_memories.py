@@ -16,8 +16,8 @@ MUTANTS = [
     Mutant(
         "replay: next observation is that of the new episode",
         "memory/observations.py",
-        "ended = np.flatnonzero(finals != NO_FINAL)",
-        "ended = np.flatnonzero(finals < NO_FINAL)",
+        "(ended,) = (finals != NO_FINAL).nonzero()",
+        "(ended,) = (finals < NO_FINAL).nonzero()",
         TRANSITIONS,
     ),
     Mutant(

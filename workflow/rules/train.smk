@@ -21,7 +21,7 @@ rule train_session:
         "../envs/slm.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards: experiment_of(wildcards).memory_mb,
         runtime=1440,
     params:
         # The one parameter whose change retrains a session.

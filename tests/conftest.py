@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile("slm", deadline=None)
+hypothesis.settings.load_profile("slm")
 
 
 @pytest.fixture(autouse=True)

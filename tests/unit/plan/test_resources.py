@@ -65,7 +65,7 @@ def _replay(keys: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(("env", "expected"), [("ALE/Pong-v5", 1600), ("CartPole-v1", 200)])
 def test_the_estimate_of_200000_transitions(env: str, expected: int) -> None:
     file = ROOT / "specs/benchmark/sac/sac_atari.yaml"
-    spec = load_spec(file, "sac_atari", {"env": "ALE/Pong-v5"})
+    spec = load_spec(file, "sac_atari", {"env": "ALE/Pong-v5", "max_frame": "1e6"})
     spec = spec.model_copy(
         update={
             "env": spec.env.model_copy(update={"name": env}),

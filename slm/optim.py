@@ -118,9 +118,16 @@ OPTIMIZERS: dict[str, tuple[float, Callable[..., Optimizer]]] = {
     "RMSprop": (1e-2, rmsprop),
     "SGD": (1e-3, sgd),
     "GlobalAdam": (1e-3, adam),
+    "GlobalAdamW": (1e-3, adamw),
     "GlobalRMSprop": (1e-2, rmsprop),
+    "GlobalSGD": (1e-3, sgd),
 }
 """Spec name → (default learning rate, constructor). The Global forms differ only in where their state lives."""
+
+
+def shares_state(spec: Mapping[str, Any]) -> bool:
+    """Whether the workers of a Hogwild trial share the state of the optimizer of an ``optim_spec``."""
+    return str(spec["name"]).startswith("Global")
 
 
 def make_optimizer(spec: Mapping[str, Any]) -> tuple[Optimizer, float]:

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from slm.algorithms import Algorithm, Clock, Spaces, make_algorithm
 from slm.algorithms.base import Memory, Metrics
+from slm.algorithms.hogwild import Common, join
 from slm.backend import Agent, Backend
 from slm.env import World, make_world
-from slm.errors import UserError
 from slm.evaluation import Evaluator
 from slm.nets import sequence_length
 from slm.records import MovingAverage, Table
@@ -62,12 +62,14 @@ class SessionState:
     best: Best
     seconds: float = 0.0
     """Wall time spent so far, over all runs of the session. The one entry that isn't a function of spec and seed."""
+    common: frozenset[str] = frozenset()
+    """Entries of the agent that other workers of the trial train as well: what they are isn't this session's to say."""
 
     def tree(self) -> dict[str, Any]:
         """The state as nested plain data."""
         return {
             "clock": vars(self.clock).copy(),
-            "agent": dict(self.agent),
+            "agent": {name: buffer for name, buffer in self.agent.items() if name not in self.common},
             "memory": self.memory.state(),
             "world": self.world.state(),
             "streams": self.streams.state(),
@@ -82,8 +84,8 @@ class SessionState:
     def restore(self, tree: dict[str, Any]) -> None:
         """Take on a state made by `tree`; the agent's buffers stay where they are."""
         self.clock = Clock(**tree["clock"])
-        for name, buffer in self.agent.items():
-            buffer.copy_(tree["agent"][name])
+        for name in self.agent.keys() - self.common:
+            self.agent[name].copy_(tree["agent"][name])
         self.memory.restore(tree["memory"])
         self.world.restore(tree["world"])
         self.streams.restore(tree["streams"])
@@ -110,8 +112,8 @@ class Tables:
 class Session:
     """Runs one session of a trial."""
 
-    def __init__(self, spec: Spec, trial: int, session: int, backend: Backend) -> None:
-        check_not_distributed(spec)
+    def __init__(self, spec: Spec, trial: int, session: int, backend: Backend, common: Common | None = None) -> None:
+        """``common`` makes it a worker of a Hogwild trial, which trains what others train as well."""
         gamma = getattr(spec.agent.algorithm, "gamma", 0.99)
         world = make_world(spec.env, gamma, sequence_length(spec))
         streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
@@ -119,11 +121,14 @@ class Session:
         self.algorithm: Algorithm = make_algorithm(
             spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs, world.stacked)
         )
-        agent = self.algorithm.init(streams.init_seed)
+        agent = self.algorithm.init(streams.init_seed if common is None else common.init_seed)
+        if common is not None:
+            join(agent, common)
         self.algorithm.bind(agent, backend)
         self.state = SessionState(
             Clock(), agent, self.algorithm.make_memory(), world, streams, world.reset(streams.env_seeds),
             dict.fromkeys(self.algorithm.METRICS, float("nan")), MovingAverage(), MovingAverage(), Best(),
+            common=frozenset(common.buffers if common is not None else ()),
         )  # fmt: skip
         episodes = int(spec.meta.rigorous_eval or 0)
         self._evaluator = Evaluator(spec.env, episodes, gamma, sequence_length(spec)) if episodes else None
@@ -206,15 +211,6 @@ class Session:
             for name, network in self.algorithm.networks.items()
         }
         return {"networks": named, "frame": frame, "normaliser": normaliser}
-
-
-def check_not_distributed(spec: Spec) -> None:
-    """Raise UserError for a spec whose sessions are to share their parameters: alone they would be another method."""
-    if spec.meta.distributed is not False:
-        raise UserError(
-            f"meta.distributed: '{spec.meta.distributed}' (Hogwild) can't be trained yet; allowed: false, which trains "
-            "the sessions independently"
-        )
 
 
 def reaches(frequency: int, before: int, frame: int) -> bool:

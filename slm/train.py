@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from slm.algorithms.hogwild import Common
 from slm.analysis.metrics import session_metrics
 from slm.backend import Backend
 from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes, write_atomically
@@ -54,6 +55,8 @@ class Job:
     inprogress: Path
     checkpoint_interval: float
     """Seconds between running checkpoints."""
+    common: Common | None = None
+    """What it trains together with other sessions, in a Hogwild trial."""
 
     @property
     def folder(self) -> Path:
@@ -79,8 +82,8 @@ def train(job: Job, backend: Backend) -> None:
         # A mistake that only shows in the session's making (an unknown environment, say) is to leave nothing behind.
         first = _make(job, backend)
         job.folder.mkdir(parents=True, exist_ok=True)
-    with _exclusive(job.folder / "lock"):
-        if _is_finished(job):
+    with exclusive(job.folder / "lock"):
+        if is_finished(job):
             log.info("the session is finished already: publishing its artifacts again")
         else:
             _run(job, backend, first)
@@ -88,7 +91,7 @@ def train(job: Job, backend: Backend) -> None:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock that the system releases when the process ends, however it ends."""
     lock = FileLock(path)
     try:
@@ -110,7 +113,7 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
     if resumed is None:
         checkpoints.remove()
     session, tables = resumed or _start(job, first or _make(job, backend))
-    with _signals() as received:
+    with collect_signals() as received:
         saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
         session.run(tables, saver)
     for table in tables.all():
@@ -121,7 +124,7 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
 
 
 def _make(job: Job, backend: Backend) -> Session:
-    return Session(job.spec, job.trial, job.session, backend)
+    return Session(job.spec, job.trial, job.session, backend, job.common)
 
 
 def _tables(job: Job, session: Session) -> Tables:
@@ -192,7 +195,7 @@ class _Saver:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def collect_signals() -> Iterator[list[int]]:
     """Collect SIGTERM, SIGINT and SIGUSR1 (sent before a time limit) in a list instead of dying of them."""
     received: list[int] = []
 
@@ -234,6 +237,8 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
         "backend": session.algorithm.backend_name,
         "device": "cpu",
         "state": "finished",
+        # Of workers that train the same parameters, the order in which they write them depends on timing.
+        "reproducible": job.common is None,
         "frames": state.clock.frame,
         "episodes": state.world.statistics.episodes,
         "opt_step": state.clock.opt_step,
@@ -247,7 +252,7 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
     }
 
 
-def _is_finished(job: Job) -> bool:
+def is_finished(job: Job) -> bool:
     """Whether the folder holds a finished session made by this code with these versions of the libraries."""
     try:
         summary = json.loads((job.folder / "session.json").read_text())

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from slm.algorithms.acting import Acting
 from slm.algorithms.distributions import action_count
+from slm.algorithms.hogwild import Sharing
 from slm.algorithms.policies import Policy
 from slm.algorithms.schedules import Rate, Schedule, make_rate
 from slm.backend import Agent, Backend, Call, EagerBackend, Inputs, Outputs, Program, StepFunction
@@ -85,7 +86,7 @@ class Algorithm(ABC):
     """Names of the update's metrics, in the order of its output ``metrics``."""
 
     def __init__(self, spec: Spec, spaces: Spaces) -> None:
-        self.spec, self.spaces = spec, spaces
+        self.spec, self.spaces, self.sharing = spec, spaces, Sharing.of(spec)
         self.networks: dict[str, Network] = {}
         self._net_specs: dict[str, NetSpec] = {}
         self._learning_rates: dict[str, Rate] = {}
@@ -132,7 +133,7 @@ class Algorithm(ABC):
         """Register a trained network: the agent holds its parameters under ``name``, the rest of its state beside."""
         self.networks[name], self._net_specs[name] = network, spec
         self._optimizers[name], base = optimizer_for(spec.optim_spec, network.views, network.flatten, (network.size,))
-        self._learning_rates[name] = make_rate(base, spec.lr_scheduler_spec)
+        self._learning_rates[name] = self.sharing.rate(make_rate(base, spec.lr_scheduler_spec), spec.optim_spec)
 
     def initial_agent(self) -> Agent:
         """Parameters, buffers and optimizer states of all registered networks."""
@@ -143,7 +144,11 @@ class Algorithm(ABC):
                 agent[f"{name}.buffers"] = network.initial_buffers()
             state = self._optimizers[name].init(agent[name])
             agent.update({f"{name}.{key}": value for key, value in state.items()})
-        return agent
+        return {**agent, **self.sharing.globals_of({name: agent[name] for name in self.networks})}
+
+    def common(self, agent: Agent) -> Agent:
+        """The entries of the agent that the workers of a Hogwild trial have in common; none elsewhere."""
+        return self.sharing.common(agent, {name: spec.optim_spec for name, spec in self._net_specs.items()})
 
     def descend(
         self,
@@ -164,10 +169,8 @@ class Algorithm(ABC):
         for name, slope in slopes.items():
             if self._net_specs[name].clip_grad_val is not None:
                 slope = clip_by_global_norm(slope, inputs[f"clip_grad.{name}"])
-            slots = ("t", *self._optimizers[name].slots)
-            state = {slot: agent[f"{name}.{slot}"] for slot in slots}
-            new[name], state = self._optimizers[name].step(agent[name], slope, state, inputs[f"lr.{name}"])
-            new.update({f"{name}.{slot}": state[slot] for slot in slots})
+            optimizer, optim_spec = self._optimizers[name], self._net_specs[name].optim_spec
+            new.update(self.sharing.step(agent, name, optimizer, optim_spec, slope, inputs[f"lr.{name}"]))
         return new, metrics
 
     def train_forward(
@@ -240,7 +243,7 @@ class Algorithm(ABC):
     def _static(self) -> object:
         """All that the step functions read besides their arguments."""
         # The nets' own specs too: the agent's text leaves out keys with a prefix, such as actor_optim_spec.
-        return type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces
+        return type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces, self.sharing.mode
 
     @abstractmethod
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:

@@ -48,7 +48,8 @@ class SoftActorCritic(ReplayBased):
         self._alpha_optimizer, base = optimizer_for(
             self.net_spec.optim_spec, lambda alpha: {"alpha": alpha}, lambda named: named["alpha"], ()
         )
-        self._alpha_rate = make_rate(algorithm.alpha_lr or base, self.net_spec.lr_scheduler_spec)
+        rate = make_rate(algorithm.alpha_lr or base, self.net_spec.lr_scheduler_spec)
+        self._alpha_rate = self.sharing.rate(rate, optim_spec=None)
         if algorithm.entropy_penalty_coef and self.actions.critic_outputs == 1:
             raise UserError("agent.algorithm.entropy_penalty_coef: only the entropy of discrete actions is penalised")
 

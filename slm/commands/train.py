@@ -1,4 +1,4 @@
-"""`slm train`: one session, without Snakemake."""
+"""`slm train`: one session, or the sessions of a Hogwild trial together, without Snakemake."""
 
 from __future__ import annotations
 
@@ -18,51 +18,100 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 def add_to(commands: Commands) -> None:
     """Declare `slm train`."""
-    train = commands.add_parser("train", help="train one session; after a kill the same command resumes it")
+    train = commands.add_parser("train", help="train one session, or a Hogwild trial; resumes after a kill")
     add_spec(train)
     add_trial(train)
-    train.add_argument("--session", type=natural, default=0, help="session (random seed) of the trial (default 0)")
-    train.add_argument("--out", type=Path, help="folder of the artifacts (default out/SPEC_NAME/trial<t>/session<s>)")
+    train.add_argument(
+        "--session", type=natural,
+        help="session (random seed) of the trial (default 0); with meta.distributed all of them train together",
+    )  # fmt: skip
+    train.add_argument(
+        "--out", type=Path,
+        help="folder of the artifacts (default out/SPEC_NAME/trial<t>/session<s>); with meta.distributed that of the "
+        "trial, in which they get folders session<s>",
+    )  # fmt: skip
     train.add_argument("--backend", choices=("auto", "compiled", "eager"), default="auto", help="how updates run")
-    train.add_argument("--threads", type=positive, default=1, help="processor threads (default 1)")
+    train.add_argument(
+        "--threads", type=positive, default=1, help="processor threads (default 1; one a worker with meta.distributed)"
+    )
     train.add_argument("--inprogress", type=Path, help="folder of sessions in progress (default OUT/.inprogress)")
     train.set_defaults(command=_train)
 
 
 def _train(options: argparse.Namespace) -> int:
-    from slm.spec import load_spec, session_hash
+    from slm.spec import load_spec
 
     spec = load_spec(options.spec_file, options.spec_name, variables(options))
     for warning in spec.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    distributed = spec.meta.distributed is not False
+    if distributed and options.session is not None:
+        raise UserError(
+            f"--session {options.session}: the sessions of '{spec.name}' train together (meta.distributed: "
+            f"{spec.meta.distributed}); leave it out"
+        )
     interval = _checkpoint_interval()
+    threads = max(options.threads // spec.meta.max_session, 1) if distributed else options.threads
     for variable in THREAD_VARIABLES:  # before the libraries that read them are loaded
-        os.environ[variable] = str(options.threads)
+        os.environ[variable] = str(threads)
 
     # What is imported stays: searching it for garbage again and again took a fifth of the start.
     gc.disable()
     from slm.algorithms import DivergedError
-    from slm.train import Job, SessionInterruptedError, train
+    from slm.distributed import WorkerFailedError
+    from slm.train import SessionInterruptedError
 
-    backend = _backend(options.backend, options.threads)
+    backend = _backend(options.backend, threads)
     gc.freeze()
     gc.enable()
-    identity = session_hash(spec, trial=options.trial, session=options.session, backend=backend.name)
-    check_hash(options.expect, identity, f"spec '{spec.name}'")
-    out = options.out or Path("out") / spec.name / f"trial{options.trial}" / f"session{options.session}"
-    inprogress = options.inprogress or out / ".inprogress"
-    check_folder("--out", out)
-    check_folder("--inprogress", inprogress)
+    train, out = (_trial if distributed else _session)(options, spec, backend, interval)
     try:
-        train(Job(spec, options.trial, options.session, identity, out, inprogress, interval), backend)
+        train()
     except SessionInterruptedError as interruption:
-        print(f"slm: stopped by {interruption}; the same command resumes the session", file=sys.stderr)
+        what = "trial" if distributed else "session"
+        print(f"slm: stopped by {interruption}; the same command resumes the {what}", file=sys.stderr)
         return 128 + interruption.signal_number
     except DivergedError as error:
         print(f"slm: {error}", file=sys.stderr)
         return 1
+    except WorkerFailedError as error:
+        print(f"slm: {error}", file=sys.stderr)
+        return error.exit_code
     print(f"wrote {out}", file=sys.stderr)
     return 0
+
+
+def _session(options, spec, backend, interval):  # type: ignore[no-untyped-def]  # naming its types would import torch
+    """The training of one session, ready to be called, and its folder."""
+    from slm.spec import session_hash
+    from slm.train import Job, train
+
+    session = options.session or 0
+    identity = session_hash(spec, trial=options.trial, session=session, backend=backend.name)
+    out, inprogress = _folders(options, spec.name, identity, f"session{session}")
+    job = Job(spec, options.trial, session, identity, out, inprogress, interval)
+    return lambda: train(job, backend), out
+
+
+def _trial(options, spec, backend, interval):  # type: ignore[no-untyped-def]
+    """The training of a Hogwild trial, ready to be called, and its folder."""
+    from slm.distributed import Trial, train_trial
+    from slm.spec import trial_hash
+
+    identity = trial_hash(spec, trial=options.trial, backend=backend.name)
+    out, inprogress = _folders(options, spec.name, identity)
+    trial = Trial(spec, options.trial, out, inprogress, interval, int(os.environ[THREAD_VARIABLES[0]]))
+    return lambda: train_trial(trial, backend), out
+
+
+def _folders(options: argparse.Namespace, name: str, identity: str, *session: str) -> tuple[Path, Path]:
+    """Where the artifacts go, and where sessions in progress are. Raises UserError for another hash than expected."""
+    check_hash(options.expect, identity, f"spec '{name}'")
+    out = options.out or Path("out", name, f"trial{options.trial}", *session)
+    inprogress = options.inprogress or out / ".inprogress"
+    check_folder("--out", out)
+    check_folder("--inprogress", inprogress)
+    return out, inprogress
 
 
 def _backend(name: str, threads: int):  # type: ignore[no-untyped-def]  # naming its type would import torch

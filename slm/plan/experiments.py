@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ class Experiment:
     def memory_mb(self) -> int:
         """Main memory that each of its sessions takes, in MB."""
         return memory_mb(self.spec)
+
+    @cached_property
+    def workers(self) -> int:
+        """Sessions that train the same parameters (Hogwild), so that one job trains them all; 0 where none do."""
+        # Every job parses the workflow: of most specs the file's text tells it, which takes a hundredth of the time.
+        if not may_be_distributed(self.row.spec_file):
+            return 0
+        return self.spec.meta.max_session if self.spec.meta.distributed else 0
 
     @cached_property
     def baseline_key(self) -> str:
@@ -105,6 +114,14 @@ class Plan:
         warnings = (experiment.spec.warnings for experiment in self.experiments.values())
         return list(dict.fromkeys(chain.from_iterable(warnings)))
 
+    def hogwild(self) -> dict[int, list[str]]:
+        """Number of workers → names of the experiments whose trials so many sessions train together."""
+        found: dict[int, list[str]] = {}
+        for name, experiment in self.experiments.items():
+            if experiment.workers:
+                found.setdefault(experiment.workers, []).append(name)
+        return found
+
     def on_environment(self, baseline_key: str) -> Experiment:
         """The first experiment on the environment of a baseline; raises UserError where there is none."""
         for experiment in self.experiments.values():
@@ -143,6 +160,16 @@ class Plan:
             "trial_json": trial_json,
             "curve_csv": curve_csv,
         }
+
+
+@cache
+def may_be_distributed(spec_file: Path) -> bool:
+    """Whether the text of a spec file has ``distributed`` with any value but false."""
+    try:
+        text = spec_file.read_text(encoding="utf-8")
+    except OSError:
+        return False  # whoever reads its specs says so
+    return re.search(r"""distributed["']?\s*:(?!\s*false\b)""", text) is not None
 
 
 def make_plan(rows: Iterable[Row], suites: Iterable[str], backend: str, allow_incomplete: bool) -> Plan:

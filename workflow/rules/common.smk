@@ -1,6 +1,8 @@
 # One validated plan of experiments × trials × sessions, and the functions through which the rules ask it.
+import re
 import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -42,11 +44,11 @@ def read_plan():
     if workflow.is_main_process:
         for message in (reason, *plan.check()):
             logger.info(message)
-    return settings, plan
+    return settings, plan, plan.hogwild()
 
 
 try:
-    SETTINGS, PLAN = read_plan()
+    SETTINGS, PLAN, HOGWILD = read_plan()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -59,9 +61,18 @@ else:
 shell.prefix(f'slm() ( exec {SLM} "$@" ); ')
 
 
+EXPERIMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+# Experiments whose sessions are a job each, unlike those of HOGWILD (number of workers → names).
+INDEPENDENT = EXPERIMENT
+if HOGWILD:
+    INDEPENDENT = (
+        rf"(?!(?:{'|'.join(map(re.escape, chain(*HOGWILD.values())))})/)" + EXPERIMENT
+    )
+
+
 wildcard_constraints:
     environment=r"[A-Za-z0-9_.-]+",
-    experiment=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    experiment=EXPERIMENT,
     trial=r"\d+",
     session=r"\d+",
     suite="|".join(SUITE_TARGETS),

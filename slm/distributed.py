@@ -95,7 +95,7 @@ def train_trial(trial: Trial, backend: Backend) -> None:
     jobs, folder = trial.jobs(backend), trial.folder(backend)
     # Mistakes that only show in a session's making are to leave nothing behind; and what this one has compiled the
     # workers find in the cache.
-    common = _make_common(jobs[0], backend)
+    common = make_common(jobs[0].spec, trial.trial, backend)
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "lock"):
         identity = {"trial hash": folder.name, "code fingerprint": code_fingerprint(), **library_versions()}
@@ -108,14 +108,17 @@ def train_trial(trial: Trial, backend: Backend) -> None:
         checkpoints.remove()
 
 
-def _make_common(job: Job, backend: Backend) -> Common:
-    """What the workers have in common at the first frame: a session's, moved to shared memory."""
-    session = Session(job.spec, job.trial, job.session, backend)
-    common = session.algorithm.common(session.state.agent)
+def make_common(spec: Spec, trial: int, backend: Backend) -> Common:
+    """What the workers have in common at the first frame: the first session's, moved to shared memory.
+
+    Raises UserError for a mistake that shows in the making of a session.
+    """
+    session = Session(spec, trial, 0, backend)
+    buffers = session.algorithm.common(session.state.agent)
     session.state.world.close()
-    for buffer in common.values():
+    for buffer in buffers.values():
         buffer.share_memory_()
-    return Common(session.state.streams.init_seed, common)
+    return Common(session.state.streams.init_seed, buffers)
 
 
 def _save(common: Common, checkpoints: CheckpointFile) -> None:

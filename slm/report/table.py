@@ -41,6 +41,9 @@ FROM_TRIAL = ("score", "ci_low", "ci_high", "iqm", "min", "max", "sessions", "fr
 UNKNOWN = "—"
 TEXTS = ("environment", "algorithm", "status", "verdict", "experiment", "note")
 """Columns of words in `display_table`."""
+# Note and mark of rows whose sessions trained the same parameters: they are no independent repetitions, either.
+HOGWILD = "Hogwild: one training of several workers, not bit-reproducible; frames are each worker's"
+MARK = "†"
 
 
 def benchmark_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -76,7 +79,10 @@ def display_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "environment": table["env"],
-            "algorithm": table["algorithm"],
+            "algorithm": [
+                f"{name} {MARK}" if HOGWILD in note else name
+                for name, note in zip(table["algorithm"], table["note"], strict=True)
+            ],
             "score": column("score"),
             "95% CI": span("ci_low", "ci_high"),
             "IQM": column("iqm"),
@@ -160,6 +166,8 @@ def _read_trial(path: str | None) -> dict[str, Any] | None:
 
 def _note(trial: dict[str, Any], published: float | None) -> str:
     notes = []
+    if not trial.get("reproducible", True):
+        notes.append(HOGWILD)
     if trial["missing"]:
         notes.append(f"missing: session {', '.join(map(str, trial['missing']))}")
     if trial["nan_sessions"]:

@@ -34,6 +34,7 @@ def check_spec(spec: Spec) -> Iterator[Problem]:
     yield from check_soft(spec)
     yield from check_nets(spec)
     yield from check_search_meta(spec)
+    yield from check_distributed(spec)
     if "render_mode" in spec.env.kwargs:
         yield not_allowed("env.render_mode", spec.env.kwargs["render_mode"], "training does not render; leave it out")
 
@@ -194,3 +195,11 @@ def check_search_meta(spec: Spec) -> Iterator[Problem]:
         key = "meta.search_scheduler.grace_period"
         allowed = f"it is at most env.max_frame ({spec.env.max_frame})"
         yield not_allowed(key, scheduler.grace_period, allowed, "env.max_frame")
+
+
+def check_distributed(spec: Spec) -> Iterator[Problem]:
+    """Every worker has a frame to train, where frames are divided among them."""
+    workers = spec.meta.max_session
+    if spec.meta.distributed and spec.env.max_frame < workers:
+        allowed = f"at least one frame for each of the {workers} workers is expected"
+        yield not_allowed("env.max_frame", spec.env.max_frame, allowed, "meta.max_session", "meta.distributed")

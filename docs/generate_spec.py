@@ -60,7 +60,6 @@ DERIVED = {
 }
 
 # Keys that nothing reads yet, with the feature that will.
-HOGWILD = "independent sessions only; Hogwild training is to come"
 SEARCH = "train mode ignores it; search mode is to come"
 GPU = "sessions train on the CPU; training on CUDA is to come"
 PLAYGROUND = "MuJoCo Playground environments can't be trained; their specs are validated"

@@ -150,6 +150,14 @@ def test_update_backends_are_not_mixed(make_trial):
         aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=True)
 
 
+def test_a_trial_is_reproducible_unless_a_session_says_otherwise(make_trial):
+    trial = make_trial(*REWARDS)
+    arguments = trial.spec, trial.baseline, trial.sessions(4), 4
+    assert aggregate_trial(*arguments, allow_incomplete=False)[0]["reproducible"] is True
+    trial.change_record(1, reproducible=False)
+    assert aggregate_trial(*arguments, allow_incomplete=False)[0]["reproducible"] is False
+
+
 def test_sessions_made_by_different_code_are_listed(make_trial):
     trial = make_trial(*REWARDS)
     trial.change_record(0, code_fingerprint="beef", versions={"git_commit": None})

@@ -69,7 +69,20 @@ TRAIN: list[tuple[str, dict[str, Any], list[str], tuple[str, ...]]] = [
     ("ppo", {ALGORITHM: SIL, "agent.memory": SIL_MEMORY, **SHARED}, [], ("agent.memory.max_size: 10000000000000 tr",)),
     ("ddqn", {"agent.memory.max_size": 10**19}, [], ("agent.memory.max_size: 10000000000000000000",)),
     ("ppo", {f"{NET}.loss_spec": {"name": "MSELoss", "reduction": "sum"}}, [], ("reduction: 'sum' is not", "mean")),
-    ("ppo", {"meta.distributed": "shared"}, [], ("meta.distributed: 'shared'", "allowed: false")),
+    # Hogwild
+    (
+        "ppo",
+        {"meta.distributed": "shared"},
+        ["--session", "0"],
+        ("--session 0: the sessions of 'mine'",),
+    ),
+    ("ppo", {"meta.distributed": "synced", "meta.max_session": 801}, [], ("env.max_frame: 800", "the 801 workers")),
+    (
+        "ppo",
+        {"meta.distributed": "shared", "env.name": "CartPol-v1"},
+        [],
+        ("env.name: 'CartPol-v1' is not a registered",),
+    ),
     # arguments
     ("ppo", {}, ["--set", "env"], ("--set env: expected KEY=VALUE",)),
     ("ppo", {}, ["--set", "=CartPole-v1"], ("--set =CartPole-v1: expected KEY=VALUE",)),

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import slm.distributed
+from slm.algorithms.hogwild import Common
 from slm.backend import EagerBackend, configure_process
-from slm.errors import UserError
+from slm.distributed import Trial, make_common, train_trial
 from slm.spec import Spec, load_spec, read_file, validate_file
 from slm.train import Job, train
 
@@ -91,15 +93,23 @@ def test_search_example_searches_keys_of_its_own() -> None:
     assert {"agent.algorithm.gamma", "agent.net.hid_layers", "agent.net.actor_optim_spec.lr"} <= paths
 
 
-def test_hogwild_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    """Trained as an ordinary session it would be another method under its name."""
-    with pytest.raises(UserError, match=r"meta\.distributed: 'shared' .* can't be trained yet; allowed: false"):
-        run(load("hogwild"), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_hogwild_agent_trains_alone(tmp_path: Path) -> None:
-    spec = shortened(load("hogwild"), 200)
-    alone = spec.model_copy(update={"meta": spec.meta.model_copy(update={"distributed": False})})
-    summary = json.loads((run(alone, tmp_path) / "session.json").read_text())
-    assert summary["opt_step"] == 2 * 200 // 5
+@pytest.mark.parametrize("mode", ["shared", "synced"])
+def test_hogwild_example_trains_with_all_its_workers(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Common] = []
+    monkeypatch.setattr(slm.distributed, "make_common", lambda *args: made.append(make_common(*args)) or made[-1])
+    spec = shortened(load("hogwild"), 400)
+    meta = {"distributed": mode, "max_session": 2, "log_frequency": 100, "eval_frequency": 100}
+    spec = spec.model_copy(update={"meta": spec.meta.model_copy(update=meta)})
+    configure_process(threads=1)
+    train_trial(Trial(spec, 0, tmp_path / "out", tmp_path / "inprogress", 60.0), EagerBackend())
+    for session in (0, 1):
+        out = tmp_path / f"out/session{session}"
+        summary = json.loads((out / "session.json").read_text())
+        assert (summary["frames"], summary["opt_step"]) == (200, 2 * 200 // 5)
+        assert (summary["session"], summary["reproducible"]) == (session, False)
+        assert [row["frame"] for row in rows(out / "train.csv")] == ["100", "200"]
+    # Counted in memory that the workers share: each alone makes 40 steps. One or another count may be lost.
+    (actor_steps,) = (buffer.item() for name, buffer in made[0].buffers.items() if name == "actor.t")
+    assert 60 < actor_steps <= 80

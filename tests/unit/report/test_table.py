@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from slm.errors import UserError
-from slm.report.table import benchmark_table, best_rows, display_table, markdown_table, read_table
+from slm.report.table import HOGWILD, benchmark_table, best_rows, display_table, markdown_table, read_table
 
 CONTRACT = [
     *("env", "algorithm", "experiment", "score", "ci_low", "ci_high", "iqm", "min", "max", "sessions"),
@@ -59,6 +59,14 @@ def test_one_session_decides_nothing(make_row):
 def test_rows_of_mixed_code_are_marked(make_row):
     table = benchmark_table([make_row(trial={"code_fingerprints": ["beef", "f00d"]})])
     assert table["note"].tolist() == ["mixed code"]
+
+
+def test_rows_of_hogwild_workers_are_marked(make_row):
+    table = benchmark_table([make_row(trial={"reproducible": False}), make_row(trial={"reproducible": True})])
+    assert table["note"].tolist() == [HOGWILD, ""]
+    assert "not bit-reproducible" in HOGWILD
+    assert table["algorithm"].tolist() == ["PPO", "PPO"]
+    assert display_table(table)["algorithm"].tolist() == ["PPO †", "PPO"]
 
 
 def test_nothing_published_gives_no_difference(make_row):

@@ -62,7 +62,7 @@ def test_rows_of_mixed_code_are_marked(make_row):
 
 
 def test_rows_of_hogwild_workers_are_marked(make_row):
-    table = benchmark_table([make_row(trial={"reproducible": False}), make_row(trial={"reproducible": True})])
+    table = benchmark_table([make_row("a3c", {"reproducible": False}), make_row("a2c", {"reproducible": True})])
     assert table["note"].tolist() == [HOGWILD, ""]
     assert "not bit-reproducible" in HOGWILD
     assert table["algorithm"].tolist() == ["PPO", "PPO"]

@@ -100,11 +100,11 @@ def train_trial(trial: Trial, backend: Backend) -> None:
     with exclusive(folder / "lock"):
         identity = {"trial hash": folder.name, "code fingerprint": code_fingerprint(), **library_versions()}
         checkpoints = CheckpointFile(folder, identity)
-        if not _restore(common, checkpoints) and not all(is_finished(job) for job in jobs):
+        if not restore(common, checkpoints) and not all(is_finished(job) for job in jobs):
             _start_again(jobs)
         jobs = [replace(job, common=common) for job in jobs]
         with collect_signals() as received, _workers(jobs, backend, trial.threads) as workers:
-            _supervise(workers, received, lambda: _save(common, checkpoints), trial.checkpoint_interval)
+            _supervise(workers, received, lambda: save(common, checkpoints), trial.checkpoint_interval)
         checkpoints.remove()
 
 
@@ -121,11 +121,12 @@ def make_common(spec: Spec, trial: int, backend: Backend) -> Common:
     return Common(session.state.streams.init_seed, buffers)
 
 
-def _save(common: Common, checkpoints: CheckpointFile) -> None:
+def save(common: Common, checkpoints: CheckpointFile) -> None:
+    """Write a checkpoint of what the workers have in common."""
     checkpoints.save(dict(common.buffers))
 
 
-def _restore(common: Common, checkpoints: CheckpointFile) -> bool:
+def restore(common: Common, checkpoints: CheckpointFile) -> bool:
     """Bring the common parameters to where the newest usable checkpoint has them; false without one."""
     for path in checkpoints.candidates():
         try:

@@ -27,7 +27,7 @@ from typing import Any
 from slm.algorithms import DivergedError
 from slm.algorithms.hogwild import Common
 from slm.backend import Backend, configure_process, make_backend
-from slm.checkpoint import CheckpointFile
+from slm.checkpoint import Checkpoints
 from slm.errors import UserError
 from slm.provenance import code_fingerprint, library_versions
 from slm.session import Session
@@ -99,7 +99,7 @@ def train_trial(trial: Trial, backend: Backend) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "lock"):
         identity = {"trial hash": folder.name, "code fingerprint": code_fingerprint(), **library_versions()}
-        checkpoints = CheckpointFile(folder, identity)
+        checkpoints = Checkpoints(folder, identity)
         if not restore(common, checkpoints) and not all(is_finished(job) for job in jobs):
             _start_again(jobs)
         jobs = [replace(job, common=common) for job in jobs]
@@ -121,22 +121,23 @@ def make_common(spec: Spec, trial: int, backend: Backend) -> Common:
     return Common(session.state.streams.init_seed, buffers)
 
 
-def save(common: Common, checkpoints: CheckpointFile) -> None:
+def save(common: Common, checkpoints: Checkpoints) -> None:
     """Write a checkpoint of what the workers have in common."""
-    checkpoints.save(dict(common.buffers))
+    checkpoints.save(dict(common.buffers), {})
 
 
-def restore(common: Common, checkpoints: CheckpointFile) -> bool:
+def restore(common: Common, checkpoints: Checkpoints) -> bool:
     """Bring the common parameters to where the newest usable checkpoint has them; false without one."""
     for path in checkpoints.candidates():
         try:
-            saved = checkpoints.load(path)
+            saved, _ = checkpoints.load(path)
             found = {name: saved[name].reshape(buffer.shape) for name, buffer in common.buffers.items()}
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             log.warning("the common parameters in %s can't be used: %s", path, error)
             continue
         for name, buffer in common.buffers.items():
             buffer.copy_(found[name])
+        checkpoints.resumed(path)
         log.info("resumed the common parameters")
         return True
     return False

@@ -73,7 +73,8 @@ for workers, experiments in HOGWILD.items():
             "../envs/slm.yaml"
         threads: workers
         resources:
-            mem_mb=2000 * workers,
+            mem_mb=lambda wildcards: experiment_of(wildcards).memory_mb
+            * experiment_of(wildcards).workers,
             runtime=1440,
         params:
             hash=lambda wildcards: experiment_of(wildcards).trial_hash(

@@ -10,7 +10,7 @@ import torch
 
 from slm.algorithms.hogwild import Sharing, join
 from slm.backend import Agent, EagerBackend, configure_process, make_backend
-from slm.checkpoint import CheckpointFile
+from slm.checkpoint import Checkpoints
 from slm.distributed import Trial, make_common, restore, save, worker_spec
 from slm.optim import make_optimizer
 from slm.session import Session
@@ -205,19 +205,18 @@ def test_common_parameters_come_back_from_the_newest_checkpoint_that_is_whole(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     spec = distributed(make_spec, "synced", "GlobalAdam")
-    common, checkpoints = make_common(spec, 0, EagerBackend()), CheckpointFile(tmp_path, {})
-    initial = {name: buffer.clone() for name, buffer in common.buffers.items()}
+    common, checkpoints = make_common(spec, 0, EagerBackend()), Checkpoints(tmp_path, {})
     for value in (1.0, 2.0):
         for buffer in common.buffers.values():
             buffer.fill_(value)
         save(common, checkpoints)
-    others = make_common(spec, 0, EagerBackend())
+    others, fresh = (make_common(spec, 0, EagerBackend()) for _ in range(2))
+    initial = {name: buffer.clone() for name, buffer in fresh.buffers.items()}
     assert restore(others, checkpoints)
     assert all((buffer == 2.0).all() for buffer in others.buffers.values())
     checkpoints.latest.write_bytes(checkpoints.latest.read_bytes()[:-1])
     assert restore(others, checkpoints)
     assert all((buffer == 1.0).all() for buffer in others.buffers.values())
-    checkpoints.previous.write_bytes(b"")
-    fresh = make_common(spec, 0, EagerBackend())
+    checkpoints.latest.write_bytes(b"")
     assert not restore(fresh, checkpoints)
     assert all(torch.equal(buffer, initial[name]) for name, buffer in fresh.buffers.items())

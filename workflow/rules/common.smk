@@ -65,9 +65,8 @@ EXPERIMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 # Experiments whose sessions are a job each, unlike those of HOGWILD (number of workers → names).
 INDEPENDENT = EXPERIMENT
 if HOGWILD:
-    INDEPENDENT = (
-        rf"(?!(?:{'|'.join(map(re.escape, chain(*HOGWILD.values())))})/)" + EXPERIMENT
-    )
+    names = "|".join(map(re.escape, chain(*HOGWILD.values())))
+    INDEPENDENT = rf"(?!(?:{names})/){EXPERIMENT}"
 
 
 wildcard_constraints:

@@ -141,7 +141,7 @@ def test_frames_are_divided_among_workers(make_spec: MakeSpec) -> None:
         ("shared", "Adam", {"actor", "critic1", "critic2"}),
         ("synced", "Adam", {"global.actor", "global.critic1", "global.critic2"}),
         ("shared", "GlobalAdam", {f"{net}{slot}" for net in ("actor", "critic1", "critic2")
-                                  for slot in ("", ".t", ".m", ".v")}),
+                                  for slot in ("", ".t", ".m", ".v", ".root", ".rate")}),
         (False, "GlobalAdam", set()),
     ],
 )  # fmt: skip

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from slm.algorithms import Algorithm, Clock, Spaces, make_algorithm
 from slm.algorithms.base import Memory, Metrics
+from slm.algorithms.foresight import check_training
 from slm.algorithms.hogwild import Common, join
 from slm.backend import Agent, Backend
 from slm.env import World, make_world
@@ -124,6 +125,7 @@ class Session:
         agent = self.algorithm.init(streams.init_seed if common is None else common.init_seed)
         if common is not None:
             join(agent, common)
+        check_training(self.algorithm, spec.env.max_frame)
         self.algorithm.bind(agent, backend)
         self.state = SessionState(
             Clock(), agent, self.algorithm.make_memory(), world, streams, world.reset(streams.env_seeds),

@@ -184,9 +184,14 @@ class Algorithm(ABC):
         outputs, buffers = network.train(named[name], x)
         return outputs, {f"{name}.buffers": network.flatten_buffers(buffers)} if buffers else {}
 
+    @property
+    def learning_rates(self) -> list[Rate]:
+        """Those of the networks."""
+        return list(self._learning_rates.values())
+
     def learning_rate(self, clock: Clock) -> float:
         """Mean learning rate of the networks, for the log."""
-        return float(np.mean([rate(clock.frame, clock.train_calls) for rate in self._learning_rates.values()]))
+        return float(np.mean([rate(clock.frame, clock.train_calls) for rate in self.learning_rates]))
 
     # --- acting
 

@@ -62,6 +62,14 @@ class OnPolicy(Algorithm):
         memory.clear()
         return metrics
 
+    def trainings(self, frames: int) -> int | None:
+        """How often a session of so many frames trains; None where ends of episodes decide it."""
+        return None if self.whole_episodes else -(-frames // self.spaces.num_envs) // self.horizon
+
+    def smallest_batch(self) -> int | None:
+        """Rows of the smallest batch that it trains on; None where the lengths of episodes decide it."""
+        return None if self.whole_episodes else self.horizon * self.spaces.num_envs
+
     @abstractmethod
     def learn(self, rollout: Rollout, clock: Clock, rng: np.random.Generator) -> Metrics:
         """Learn from a rollout, and count the gradient steps. Returns the mean metrics of the updates."""

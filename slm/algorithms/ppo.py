@@ -56,6 +56,9 @@ class PPO(PolicyGradient):
         clock.opt_step += len(outputs) * len(self.networks)
         return self.mean_metrics(outputs, clock.frame, PPO.METRICS)
 
+    def smallest_batch(self) -> int | None:
+        return self.rows % self.minibatch or self.minibatch
+
     def updates(self, batch: Inputs) -> dict[str, tuple[StepFunction, Inputs]]:
         sizes = {self.minibatch, self.rows % self.minibatch or self.minibatch}
         return {sized("update", size): (self.update, {**batch, "index": torch.arange(size)}) for size in sorted(sizes)}

@@ -44,14 +44,26 @@ class ReplayBased(Algorithm):
     def train(self, memory: Memory, clock: Clock, rng: np.random.Generator) -> Metrics | None:
         """Learn whenever a multiple of ``training_frequency`` frames has passed, after ``training_start_step``."""
         assert isinstance(memory, Replay)
-        frequency, start = self.algorithm.training_frequency, self.algorithm.training_start_step
-        before = clock.frame - self.spaces.num_envs
-        if clock.frame <= start or clock.frame // frequency == before // frequency:
+        if not self.is_due(clock.frame):
             return None
         self.set_hyper(clock)
         metrics = self.learn(memory, clock, rng)
         clock.train_calls += 1
         return metrics
+
+    def is_due(self, frame: Any) -> Any:
+        """Whether it trains at a frame, or at each of an array of frames."""
+        frequency, start = self.algorithm.training_frequency, self.algorithm.training_start_step
+        return (frame > start) & (frame // frequency != (frame - self.spaces.num_envs) // frequency)
+
+    def trainings(self, frames: int) -> int:
+        """How often a session of so many frames trains."""
+        steps = -(-frames // self.spaces.num_envs)
+        return int(self.is_due(np.arange(1, steps + 1) * self.spaces.num_envs).sum())
+
+    def smallest_batch(self) -> int:
+        """Rows of the smallest batch that it trains on."""
+        return self.memory_spec.batch_size
 
     @abstractmethod
     def learn(self, memory: Replay, clock: Clock, rng: np.random.Generator) -> Metrics:

@@ -71,8 +71,7 @@ def make_rate(base: float, spec: Mapping[str, Any] | None) -> Rate:
         return lambda frame, train_calls: base
     arguments = {key: value for key, value in spec.items() if key != "name"}
     if spec["name"] not in ("LinearToZero", "LinearToMin"):
-        steps = TorchSchedule(base, spec["name"], arguments)
-        return lambda frame, train_calls: steps(train_calls)
+        return TorchSchedule(base, spec["name"], arguments)
     frames, floor = float(arguments["frame"]), float(arguments.get("min_factor", 0.0))
     return lambda frame, train_calls: base * max(floor, 1.0 - frame / frames)
 
@@ -91,7 +90,20 @@ class TorchSchedule:
             )
         self._base, self._name, self._arguments = base, name, dict(arguments)
         self._start()
-        self(1)  # some arguments fail with the first step only; the next call starts again
+        self(0, 1)  # some arguments fail with the first step only; the next call starts again
+
+    @property
+    def total_steps(self) -> int | None:
+        """After how many steps there is no further one; None where the schedule never ends."""
+        return getattr(self._scheduler, "total_steps", None)  # of OneCycleLR
+
+    def check(self, train_calls: int) -> None:
+        """Raise UserError where so many trainings are more than the schedule has steps."""
+        if self.total_steps is not None and train_calls > self.total_steps:
+            raise UserError(
+                f"agent.net.lr_scheduler_spec: {self._name} ends after {self.total_steps} steps, and there is one for "
+                f"each of the session's {train_calls} trainings"
+            )
 
     def _start(self) -> None:
         self._optimizer = torch.optim.SGD([torch.zeros(())], lr=self._base)
@@ -102,10 +114,10 @@ class TorchSchedule:
         self._optimizer.step()  # the scheduler warns if it is stepped first
         self._steps = 0
 
-    def __call__(self, k: int) -> float:
-        if k < self._steps:
+    def __call__(self, frame: float, train_calls: int) -> float:
+        if train_calls < self._steps:
             self._start()
-        while self._steps < k:
+        while self._steps < train_calls:
             try:
                 self._scheduler.step()
             except (ArithmeticError, TypeError, ValueError) as error:  # OneCycleLR ends after its total_steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,6 +74,11 @@ class SelfImitation(PolicyGradient):
             observations=episodes.observations[:steps, 0], actions=episodes.actions[:steps, 0],
             returns=returns[:steps, 0],
         )  # fmt: skip
+
+    def smallest_batch(self) -> int | None:
+        spec = self.spec.agent.memory
+        assert isinstance(spec, OnPolicyBase)
+        return min(super().smallest_batch() or sys.maxsize, sil_memory_spec(spec).batch_size)
 
     def imitate(self, replay: Ring, clock: Clock, rng: np.random.Generator) -> Metrics:
         """Learn from freshly drawn batches. Returns the mean metrics of the updates."""

@@ -59,11 +59,15 @@ class Network:
         Raises UserError for a batch of one with batch normalisation.
         """
         self._check_buffers(named)
-        if self._needs_pairs and len(x) < 2:
-            raise UserError("agent.net: batch normalisation can't train on a batch of one transition")
+        self.check_batch(len(x))
         # The layers write into the buffers that they are given. Copies keep this a pure function.
         buffers = {slot.name: named[slot.name].clone() for slot in self._buffers.slots}
         return functional_call(self._training, {**named, **buffers}, (x,)), buffers
+
+    def check_batch(self, rows: int) -> None:
+        """Raise UserError where the network can't train on a batch of so many rows."""
+        if self._needs_pairs and rows < 2:
+            raise UserError("agent.net: batch normalisation can't train on a batch of one transition")
 
     def __repr__(self) -> str:
         """The architecture in full: part of the key under which compiled graphs are kept."""

@@ -82,8 +82,8 @@ DQN = [
     Mutant(
         "replay: trains at every step",
         "algorithms/replay_based.py",
-        "clock.frame <= start or clock.frame // frequency == before // frequency",
-        "clock.frame <= start or frequency == before",
+        "(frame > start) & (frame // frequency != (frame - self.spaces.num_envs) // frequency)",
+        "(frame > start) & (frequency != frame - self.spaces.num_envs)",
         f"{DQNS}::test_trains_when_it_is_time",
     ),
 ]

@@ -38,6 +38,7 @@ SIL = {"name": "SIL", "gamma": 0.9, "lam": 0.9, "training_frequency": 8, "sil_po
        "sil_val_loss_coef": 1, "training_iter": 1, "training_batch_iter": 1}  # fmt: skip
 SHARED = {f"{NET}.shared": True, f"{NET}.use_same_optim": True}
 SIL_MEMORY = {"name": "OnPolicyBatchReplay", "sil_replay_name": "Replay", "batch_size": 8, "max_size": 1e13}
+ONE_CYCLE = {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 11, "cycle_momentum": False}
 
 # (example, changes to it, arguments after the spec's name, parts of the message)
 TRAIN: list[tuple[str, dict[str, Any], list[str], tuple[str, ...]]] = [
@@ -69,6 +70,10 @@ TRAIN: list[tuple[str, dict[str, Any], list[str], tuple[str, ...]]] = [
     ("ppo", {ALGORITHM: SIL, "agent.memory": SIL_MEMORY, **SHARED}, [], ("agent.memory.max_size: 10000000000000 tr",)),
     ("ddqn", {"agent.memory.max_size": 10**19}, [], ("agent.memory.max_size: 10000000000000000000",)),
     ("ppo", {f"{NET}.loss_spec": {"name": "MSELoss", "reduction": "sum"}}, [], ("reduction: 'sum' is not", "mean")),
+    ("ppo", {f"{NET}.batch_norm": True, f"{ALGORITHM}.minibatch_size": 63}, [], ("can't train on a batch of one",)),
+    ("ddqn", {f"{NET}.batch_norm": True, "agent.memory.batch_size": 1}, [], ("can't train on a batch of one",)),
+    ("ppo", {f"{NET}.lr_scheduler_spec": ONE_CYCLE}, [], ("OneCycleLR ends after 11 steps", "12 trainings")),
+    ("ddqn", {f"{NET}.lr_scheduler_spec": ONE_CYCLE}, [], ("OneCycleLR ends after 11 steps", "121 trainings")),
     # Hogwild
     (
         "ppo",

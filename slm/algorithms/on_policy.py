@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces
-from slm.algorithms.distributions import make_distribution
+from slm.algorithms.distributions import make_distribution, warn_of_log_std_init
 from slm.algorithms.policies import make_policy
 from slm.algorithms.schedules import make_schedule
 from slm.backend import Agent, Call, Inputs, Outputs, StepFunction
@@ -98,6 +98,8 @@ class OnPolicy(Algorithm):
         """Arguments of `build_network` for the outputs that parametrise the action distribution."""
         heads = list(self.distribution.heads)
         log_std_size = self.distribution.log_std_size if net.log_std_init is not None else None
+        if net.log_std_init is not None and log_std_size is None:
+            warn_of_log_std_init(type(self.distribution).__name__)
         if log_std_size is not None:
             heads = heads[:1]
         gains = [net.actor_init_std, *[None] * (len(heads) - 1)]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, stack
 
 from slm.algorithms.base import Clock, Metrics, Spaces, elementwise_loss, symlog, tensors
+from slm.algorithms.distributions import warn_of_log_std_init
 from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_rate, progress
 from slm.algorithms.soft_actions import Draw, make_soft_actions, make_soft_policy
@@ -55,8 +56,12 @@ class SoftActorCritic(ReplayBased):
 
     def init(self, seed: int) -> Agent:
         shape, heads, log_std_size = self.spaces.observation.shape, self.actions.heads, None
-        if self.net_spec.log_std_init is not None and self.actions.log_std_size is not None:
-            heads, log_std_size = heads[:1], self.actions.log_std_size
+        if self.net_spec.log_std_init is not None:
+            log_std_size = self.actions.log_std_size
+            if log_std_size is None:
+                warn_of_log_std_init("Categorical")
+            else:
+                heads = heads[:1]
         actor = build_network(self.net_spec, shape, heads, seed, log_std_size=log_std_size)
         self.add_network("actor", actor, self.net_spec)
         for i, name in enumerate(CRITICS, 1):

@@ -72,7 +72,10 @@ class SoftActions(Protocol):
 
 
 class SampledActions:
-    """Actions in (−1, 1)^A from a Normal squashed by tanh; critics take them beside the observation."""
+    """Actions in (−1, 1)^A from a Normal squashed by tanh; critics take them beside the observation.
+
+    Of a sequence of observations, which a recurrent critic reads, the action stands beside each.
+    """
 
     critic_outputs = 1
 
@@ -92,14 +95,16 @@ class SampledActions:
         return Draw(*squashed_sample(mean, log_std, noise))
 
     def critic_shape(self, observation: tuple[int, ...]) -> tuple[int, ...]:
-        if len(observation) != 1:
+        if len(observation) not in (1, 2):
             raise UserError(
-                f"agent.algorithm.name: the critic of continuous actions takes flat observations, not of shape "
-                f"{observation}; image observations need a Discrete action space"
+                f"agent.algorithm.name: the critic of continuous actions takes flat observations or sequences of them, "
+                f"not of shape {observation}; image observations need a Discrete action space"
             )
-        return (observation[0] + self.heads[0],)
+        return (*observation[:-1], observation[-1] + self.heads[0])
 
     def critic_input(self, observations: Tensor, actions: Tensor) -> Tensor:
+        if observations.dim() == 3:
+            actions = actions[:, None].expand(-1, observations.shape[1], -1)
         return torch.cat([observations, actions], dim=-1)
 
     def taken(self, values: Tensor, actions: Tensor) -> Tensor:

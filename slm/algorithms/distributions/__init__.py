@@ -16,7 +16,7 @@ from slm.algorithms.distributions.continuous import (
 )
 from slm.algorithms.distributions.discrete import Argmax, Bernoulli, Categorical, GumbelSoftmax, MultiCategorical
 from slm.algorithms.distributions.distribution import Distribution, Outputs, action_count
-from slm.algorithms.distributions.make import make_distribution
+from slm.algorithms.distributions.make import make_distribution, warn_of_log_std_init
 
 __all__ = [
     "LOG_STD_RANGE",
@@ -36,4 +36,5 @@ __all__ = [
     "action_count",
     "log_tanh_slope",
     "make_distribution",
+    "warn_of_log_std_init",
 ]

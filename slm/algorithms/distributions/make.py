@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import gymnasium as gym
 
 from slm.algorithms.distributions.continuous import Beta, Gumbel, LogNormal, MultivariateNormal, Normal, NormalTanh
 from slm.algorithms.distributions.discrete import Argmax, Bernoulli, Categorical, GumbelSoftmax, MultiCategorical
 from slm.algorithms.distributions.distribution import Distribution
 from slm.errors import UserError
+
+log = logging.getLogger(__name__)
 
 FAMILIES: dict[type[gym.Space], dict[str, type]] = {
     gym.spaces.Discrete: {"Categorical": Categorical, "Argmax": Argmax, "GumbelSoftmax": GumbelSoftmax},
@@ -42,3 +46,8 @@ def make_distribution(name: str, space: gym.Space) -> Distribution:
             f"allowed: default, {', '.join(families)}"
         )
     return families[name](space)
+
+
+def warn_of_log_std_init(distribution: str) -> None:
+    """Say in the log that a spec's ``log_std_init`` has no effect: whether it has depends on the action space."""
+    log.warning("agent.net.log_std_init has no effect: %s has no standard deviation of its own", distribution)

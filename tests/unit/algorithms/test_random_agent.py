@@ -139,6 +139,17 @@ def test_learned_deviation_apart_from_the_state(tmp_path: Path, pdtype: str) -> 
     assert np.isfinite(float(rows[-1]["loss"]))
 
 
+@pytest.mark.parametrize(("space", "pdtype"), [("discrete", "Categorical"), ("box", "Beta"), ("bits", "Bernoulli")])
+def test_a_learned_deviation_that_nothing_has_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, space: str, pdtype: str
+) -> None:
+    run(tmp_path, space, REINFORCE, "OnPolicyReplay", LOGITS, frames=60)
+    assert "log_std_init" not in caplog.text
+    net = {**LOGITS, "log_std_init": -1.0}
+    run(tmp_path, space, {**REINFORCE, "action_pdtype": pdtype}, "OnPolicyReplay", net, frames=60)
+    assert f"agent.net.log_std_init has no effect: {pdtype} has no standard deviation" in caplog.text
+
+
 @pytest.mark.parametrize("space", ["discrete", "multi", "bits"])
 @pytest.mark.parametrize("policy", ["epsilon_greedy", "boltzmann", "random"])
 def test_every_policy_acts(tmp_path: Path, space: str, policy: str) -> None:

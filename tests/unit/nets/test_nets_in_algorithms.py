@@ -11,6 +11,7 @@ from torch import Tensor
 
 from slm.algorithms import Algorithm, Clock, Spaces, make_algorithm
 from slm.algorithms.policy_gradient import PolicyGradient
+from slm.algorithms.sac import SoftActorCritic
 from slm.backend import Backend, EagerBackend, Inputs, Program, StepFunction, make_backend
 from slm.env import make_world
 from slm.memory import Replay, Rollout
@@ -229,3 +230,26 @@ def test_compiled_updates_agree_with_eager_ones(algorithm: str, net: str) -> Non
     networks = {"PPO shared": {"actor_critic"}, "ActorCritic": {"actor", "critic"}, "DoubleDQN": {"q"}}[algorithm]
     assert networks <= moved
     assert net == "gru" or {f"{name}.buffers" for name in networks} <= moved
+
+
+SOFT: Raw = {"gamma": 0.99, "training_frequency": 4, "training_iter": 1, "training_start_step": 32}
+
+
+@pytest.mark.parametrize("name", ["SoftActorCritic", "CrossQ"])
+def test_soft_actor_critics_of_continuous_actions_read_sequences(name: str) -> None:
+    """Their critics read the action too: beside each observation of the sequence, in the order of the batch."""
+    raw = {
+        "agent": {"name": "test", "algorithm": {"name": name, **SOFT}, "net": GRU,
+                  "memory": {"name": "Replay", "batch_size": 16, "max_size": 64}},
+        "env": {"name": "Pendulum-v1", "num_envs": 4, "max_frame": 200},
+        "meta": {"distributed": False, "max_session": 1},
+    }  # fmt: skip
+    algorithm, memory, initial = train(parse_spec("test", raw), 80)
+    assert isinstance(algorithm, SoftActorCritic)
+    for network in ("actor", "critic1", "critic2"):
+        assert not torch.equal(algorithm.agent[network], initial[network])
+    observations, actions = torch.from_numpy(memory.observations[:5]), torch.from_numpy(memory.actions[:5])
+    x = algorithm.actions.critic_input(observations, actions)
+    assert x.shape == (5, 3, 4)
+    for place in range(3):
+        assert torch.equal(x[:, place], torch.cat([observations[:, place], actions], dim=1))

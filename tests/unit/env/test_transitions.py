@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slm.env import Step, World
-from slm.memory import PrioritizedReplay, Replay, Rollout
+from slm.memory import Episodes, ImitationMemory, PrioritizedReplay, Replay, Ring, Rollout
 
 OBSERVATION = ((2,), np.float32)
 ACTION = ((), np.int64)
@@ -139,6 +139,43 @@ def test_rollout_rows(world: Callable[..., World], num_envs: int, length: int, m
     assert bool(rows) == (length == 100)
     memory.clear()
     assert (memory.rows, memory.final_observations) == (0, [])
+
+
+@pytest.mark.parametrize(("num_envs", "length", "max_t"), CASES)
+@pytest.mark.parametrize("memory", ["whole episodes", "cross-entropy", "self-imitation"])
+def test_episodes_hold_each_transition_of_those_that_ended_once(
+    world: Callable[..., World], memory: str, num_envs: int, length: int, max_t: int | None
+) -> None:
+    """In the cross-entropy memory all have the same return here, so that none is below the others."""
+    episodes = Episodes(num_envs, OBSERVATION, ACTION, dropped=0.5 if memory == "cross-entropy" else 0.0)
+    on_policy = Rollout(12, num_envs, OBSERVATION, ACTION)
+    imitation = ImitationMemory(on_policy, episodes, Ring(10, 2, {"observations": OBSERVATION}))
+    last = min(length, max_t or length)
+    ended = []
+    for observations, actions, step in played(
+        world("test/Counter-v0", num_envs=num_envs, length=length, max_t=max_t), 12
+    ):
+        (imitation if memory == "self-imitation" else episodes).add(observations, actions, step)
+        ended += [(*observation, action) for observation, action in zip(observations, actions, strict=True)]
+    # What began in the last 12 % last steps has not ended.
+    ended = ended[: 12 // last * last * num_envs]
+    rollout = episodes.rollout()
+    rows = rollout.rows
+    held = rollout.observations[:rows, 0]
+    assert sorted(
+        (*observation, action) for observation, action in zip(held, rollout.actions[:rows, 0], strict=True)
+    ) == sorted(ended)
+    np.testing.assert_array_equal(rollout.rewards[:rows, 0], held[:, 1] + 1)
+    done = held[:, 1] + 1 == last
+    np.testing.assert_array_equal(rollout.done[:rows, 0], done)
+    np.testing.assert_array_equal(rollout.terminated[:rows, 0], done & (last == length))
+    successors = rollout.observations[1 : rows + 1, 0].copy()
+    for row, _, observation in rollout.final_observations:
+        successors[row] = observation
+    known = ~rollout.terminated[:rows, 0]
+    np.testing.assert_array_equal(successors[known], (held + ONE_STEP)[known])
+    assert len(rollout.final_observations) == (done & (last != length)).sum()
+    assert on_policy.full == (memory == "self-imitation")
 
 
 def test_max_t_truncates(world: Callable[..., World]) -> None:

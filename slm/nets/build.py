@@ -166,6 +166,6 @@ def refuse_random_layers(module: nn.Module) -> None:
     for part in module.modules():
         draws = isinstance(part, nn.RReLU)
         draws |= isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0
-        draws |= isinstance(part, nn.RNNBase) and part.dropout > 0
+        draws |= isinstance(part, nn.RNNBase | nn.MultiheadAttention) and part.dropout > 0
         if draws:
             raise UserError(f"agent.net: {part} draws random numbers in training, which is not supported")

@@ -64,3 +64,9 @@ def initial(network: Network) -> dict[str, Tensor]:
 
 def outputs(network: Network, x: Tensor) -> tuple[Tensor, ...]:
     return network(initial(network), x)
+
+
+def attention(**keys: Any) -> TorchArcNetSpec:
+    """Each row of a sequence of 4 features attends to all."""
+    modules = {"a": {"MultiheadAttention": {"embed_dim": 4, "num_heads": 2, "batch_first": True, **keys}}}
+    return arc(modules, {"input": "x", "modules": {"a": ["x", "x", "x"]}, "output": "a"})

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from net_specs import body, conv, dueling, dueling_conv, hydra, mlp, outputs, recurrent
+from net_specs import attention, body, conv, dueling, dueling_conv, hydra, mlp, outputs, recurrent
 
 from slm.errors import UserError
 from slm.nets import Network, build_network
@@ -29,6 +29,7 @@ from slm.nets import Network, build_network
             r"agent\.net\.arc: the net can't read observations of shape \(4,\)",
         ),
         (lambda: build_network(body({"Dropout": {"p": 0.5}}), (4,), [2], 0), r"Dropout.* draws random numbers"),
+        (lambda: build_network(attention(dropout=0.1), (3, 4), [2], 0), r"(?s)MultiheadAttention.* draws random numbers"),
         (
             lambda: build_network(body({"LazyBatchNorm1d": {"momentum": None}}), (4,), [2], 0),
             "BatchNorm1d: momentum null is not supported",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from net_specs import IMAGE, arc, body, conv, dueling, dueling_conv, hydra, initial, mlp, outputs, recurrent
+from net_specs import IMAGE, arc, attention, body, conv, dueling, dueling_conv, hydra, initial, mlp, outputs, recurrent
 from torch import nn
 
 from slm.nets import build_network, sequence_length
@@ -127,6 +127,31 @@ def test_arc_joins_modules_by_their_graph() -> None:
     torch.testing.assert_close(
         network(named, x)[0], nn.functional.linear(h, named["heads.0.weight"], named["heads.0.bias"])
     )
+
+
+def test_arc_has_modules_of_several_inputs() -> None:
+    modules = {"a": {"Linear": {"in_features": 5, "out_features": 3}}, "b": {"Tanh": None},
+               "c": {"Bilinear": {"in1_features": 3, "in2_features": 5, "out_features": 4}}}  # fmt: skip
+    graph = {"input": "x", "modules": {"a": "x", "b": "x", "c": ["a", "b"]}, "output": "c"}
+    network = build_network(arc(modules, graph), (5,), [2], 0)
+    named, x = initial(network), torch.randn(3, 5)
+    a = nn.functional.linear(x, named["body.parts.a.weight"], named["body.parts.a.bias"])
+    c = nn.functional.bilinear(a, x.tanh(), named["body.parts.c.weight"], named["body.parts.c.bias"])
+    torch.testing.assert_close(
+        network(named, x)[0], nn.functional.linear(c, named["heads.0.weight"], named["heads.0.bias"])
+    )
+    x = torch.randn(6, 3, 4)
+    network = build_network(attention(), (3, 4), [2], 0)
+    found, moved = outputs(network, x)[0], outputs(network, x + torch.tensor([1.0, 0, 0])[:, None])[0]
+    assert found.shape == (6, 2)
+    assert (found != moved).all()
+
+
+@pytest.mark.parametrize("cell", ["RNNCell", "GRUCell", "LSTMCell"])
+def test_arc_takes_one_step_of_a_recurrent_cell(cell: str) -> None:
+    """From a zero state; of a cell with two states the hidden one counts."""
+    network = build_network(body({cell: {"input_size": 5, "hidden_size": 4}}), (5,), [2], 0)
+    assert outputs(network, torch.randn(3, 5))[0].shape == (3, 2)
 
 
 def test_output_activations_belong_to_their_heads() -> None:

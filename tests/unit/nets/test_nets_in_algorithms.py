@@ -248,7 +248,8 @@ def test_soft_actor_critics_of_continuous_actions_read_sequences(name: str) -> N
     assert isinstance(algorithm, SoftActorCritic)
     for network in ("actor", "critic1", "critic2"):
         assert not torch.equal(algorithm.agent[network], initial[network])
-    observations, actions = torch.from_numpy(memory.observations[:5]), torch.from_numpy(memory.actions[:5])
+    batch = memory.transitions(np.arange(5))
+    observations, actions = torch.from_numpy(batch["observations"]), torch.from_numpy(batch["actions"])
     x = algorithm.actions.critic_input(observations, actions)
     assert x.shape == (5, 3, 4)
     for place in range(3):

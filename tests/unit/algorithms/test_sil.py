@@ -177,8 +177,10 @@ def test_state_survives_a_checkpoint() -> None:
             remember(memory, [step])
             algorithm.train(memory, clock, rng)
             if t == cut:
-                state, memory = memory.state(), algorithm.make_memory()
-                memory.restore(state)
+                before, memory = memory, algorithm.make_memory()
+                memory.restore(before.state())
+                for name, rows in before.journaled().items():
+                    memory.journaled()[name].write(rows.first, rows.read(rows.first, rows.end))
         return algorithm.agent["actor"].clone()
 
     whole = run(None)

@@ -60,22 +60,15 @@ DERIVED = {
 }
 
 # Keys that nothing reads yet, with the feature that will.
-SEARCH = "train mode ignores it; search mode is to come"
+RESOURCES = "search mode says so: each session computes on one core, and `--cores` says how many run at once"
 GPU = "sessions train on the CPU; training on CUDA is to come"
 PLAYGROUND = "MuJoCo Playground environments can't be trained; their specs are validated"
 PLANNED = {
     "agent.net.gpu": GPU,
     "env.reward_scale": PLAYGROUND,
     "env.device": PLAYGROUND,
-    "meta.max_trial": SEARCH,
-    "meta.search_scheduler": SEARCH,
-    "meta.search_scheduler.grace_period": SEARCH,
-    "meta.search_scheduler.reduction_factor": SEARCH,
-    "meta.search_scheduler.brackets": SEARCH,
-    "meta.search_resources": SEARCH,
-    "meta.search_resources.cpu": SEARCH,
-    "meta.search_resources.gpu": SEARCH,
-    "search": SEARCH,
+    "meta.search_resources.cpu": RESOURCES,
+    "meta.search_resources.gpu": RESOURCES,
 }
 
 

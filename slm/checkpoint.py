@@ -1,11 +1,10 @@
-"""What survives a crash: files that appear whole or not at all, and the folder of a session in progress."""
+"""What survives a crash: a session's state as bytes, and its last two checkpoints."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,37 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from slm.atomic import write_atomically
 from slm.journal import DamagedJournalError, Journal, Manifest
 from slm.memory import Rows
 
 FORMAT = 2
 """Version of the checkpoints' layout; another version is not resumed."""
-
-
-def write_atomically(path: Path, data: bytes, keep: Path | None = None) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one.
-
-    With ``keep`` the old one goes there; a crash may leave it there alone.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        if keep is not None and path.exists():
-            os.replace(path, keep)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def to_bytes(tree: Any) -> bytes:

@@ -61,6 +61,8 @@ class SessionState:
     train_average: MovingAverage
     eval_average: MovingAverage
     best: Best
+    stopped: bool = False
+    """Whether a search has stopped it before its last frame."""
     seconds: float = 0.0
     """Wall time spent so far, over all runs of the session. The one entry that isn't a function of spec and seed."""
     common: frozenset[str] = frozenset()
@@ -79,6 +81,7 @@ class SessionState:
             "train_average": self.train_average.state(),
             "eval_average": self.eval_average.state(),
             "best": vars(self.best).copy(),
+            "stopped": self.stopped,
             "seconds": self.seconds,
         }
 
@@ -95,6 +98,7 @@ class SessionState:
         self.train_average.restore(tree["train_average"])
         self.eval_average.restore(tree["eval_average"])
         self.best = Best(**tree["best"])
+        self.stopped = tree["stopped"]
         self.seconds = tree["seconds"]
 
 
@@ -141,15 +145,18 @@ class Session:
         own = [*self.algorithm.METRICS, *self.algorithm.scheduled(0)]
         return [*COMMON_COLUMNS, *(name for name in own if name not in COMMON_COLUMNS)]
 
-    def run(self, tables: Tables, between_steps: Callable[[], None]) -> None:
-        """Train until ``env.max_frame``; ``between_steps`` is called after each step.
+    def run(
+        self, tables: Tables, between_steps: Callable[[], None], stops: Callable[[int, float], bool] | None = None
+    ) -> None:
+        """Train until ``env.max_frame``, or until ``stops`` says so; ``between_steps`` is called after each step.
 
+        ``stops`` is asked at log checkpoints before the last frame, with the frame and the total_reward_ma.
         Raises DivergedError where the loss is no longer finite.
         """
         state, algorithm, meta = self.state, self.algorithm, self.spec.meta
         num_envs, max_frame = self.spec.env.num_envs, self.spec.env.max_frame
         progress = Progress(state.clock.frame, max_frame)
-        while state.clock.frame < max_frame:
+        while state.clock.frame < max_frame and not state.stopped:
             started = time.perf_counter()
             before = state.clock.frame
             actions = algorithm.act(state.observations, before, state.streams.policy)
@@ -162,15 +169,17 @@ class Session:
                 state.metrics = metrics
             last = frame >= max_frame
             if last or reaches(meta.log_frequency, before, frame):
-                self._log(tables)
+                average = self._log(tables)
                 progress.report(frame, state.world.statistics.total_reward)
+                if stops is not None and not last:
+                    last = state.stopped = stops(frame, average)
             if last or reaches(meta.eval_frequency, before, frame):
                 self._evaluate(tables)
             state.seconds += time.perf_counter() - started
             between_steps()
 
-    def _log(self, tables: Tables) -> None:
-        """A log checkpoint: a row of train.csv and timing.csv, and the best agent so far."""
+    def _log(self, tables: Tables) -> float:
+        """A log checkpoint: a row of train.csv and timing.csv, and the best agent so far. Returns total_reward_ma."""
         state = self.state
         frame, total_reward = state.clock.frame, state.world.statistics.total_reward
         average = state.train_average.add(total_reward)
@@ -181,6 +190,7 @@ class Session:
             names = {part for name in self.algorithm.networks for part in (name, f"{name}.buffers")}
             agent = {name: buffer.clone() for name, buffer in state.agent.items() if name in names}
             state.best = Best(average, frame, agent, state.world.normaliser())
+        return average
 
     def _evaluate(self, tables: Tables) -> None:
         """An eval checkpoint: a row of eval.csv, from evaluation episodes or inferred from training."""

@@ -7,6 +7,7 @@ without training.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -24,8 +25,10 @@ from filelock import FileLock, Timeout
 
 from slm.algorithms.hogwild import Common
 from slm.analysis.metrics import session_metrics
+from slm.asha import EarlyStopping
+from slm.atomic import write_atomically
 from slm.backend import Backend
-from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes, write_atomically
+from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
 from slm.session import Session, Tables
@@ -38,6 +41,8 @@ ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "sess
 
 WAIT_FACTOR = 20
 """A checkpoint waits for so many times as long as the one before took, so that they take less than 5% of the time."""
+RUNGS = "rungs.csv"
+"""What a session that a search could have stopped leaves besides."""
 
 TIMING_COLUMNS = ("frame", "fps", "wall_t")
 
@@ -57,10 +62,16 @@ class Job:
     """Seconds between running checkpoints."""
     common: Common | None = None
     """What it trains together with other sessions, in a Hogwild trial."""
+    search: str | None = None
+    """Hash of the search that may stop it, as the spec's scheduler says; None where it trains to the end."""
 
     @property
     def folder(self) -> Path:
         return self.inprogress / self.hash
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        return ARTIFACTS if self.search is None else (RUNGS, *ARTIFACTS)
 
 
 class SessionInterruptedError(Exception):
@@ -113,14 +124,29 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
     if resumed is None:
         checkpoints.remove()
     session, tables = resumed or _start(job, first or _make(job, backend))
+    stopping = _early_stopping(job, identity)
     with collect_signals() as received:
         saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
-        session.run(tables, saver)
+        session.run(tables, saver, stopping.stops if stopping else None)
     for table in tables.all():
         table.sync()
         table.close()
+    if stopping:
+        write_atomically(job.folder / RUNGS, stopping.publish())
     _finish(job, session)
     checkpoints.remove()
+
+
+def _early_stopping(job: Job, identity: dict[str, Any]) -> EarlyStopping | None:
+    """What decides at rungs whether the session goes on; its records are shared with the search's other sessions."""
+    scheduler = job.spec.meta.search_scheduler
+    if job.search is None or scheduler is None:
+        return None
+    code = hashlib.sha256(json.dumps({**identity, "session hash": job.search}, sort_keys=True).encode()).hexdigest()
+    folder = job.inprogress / f"search-{job.search[:16]}"
+    stopping = EarlyStopping(folder, job.trial, scheduler, job.search[:16], code[:16])
+    stopping.restore(sorted(job.out.parent.parent.glob(f"trial*/session*/{RUNGS}")))
+    return stopping
 
 
 def _make(job: Job, backend: Backend) -> Session:
@@ -236,7 +262,7 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
         "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
         "backend": session.algorithm.backend_name,
         "device": "cpu",
-        "state": "finished",
+        "state": "pruned" if state.stopped else "finished",
         # Of workers that train the same parameters, the order in which they write them depends on timing.
         "reproducible": job.common is None,
         "frames": state.clock.frame,
@@ -265,10 +291,10 @@ def is_finished(job: Job) -> bool:
         log.warning("the finished session in %s was made %s: training it again", job.folder, made)
         (job.folder / "session.json").unlink()
         return False
-    return all((job.folder / name).exists() for name in ARTIFACTS)
+    return all((job.folder / name).exists() for name in job.artifacts)
 
 
 def _publish(job: Job) -> None:
     """Copy the artifacts to where they belong."""
-    for name in ARTIFACTS:
+    for name in job.artifacts:
         write_atomically(job.out / name, (job.folder / name).read_bytes())

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from slm.atomic import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary file beside `path`, then rename it there; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        # mkstemp makes files private; results get the permissions that open() would have given them.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write UTF-8 text; makes the folder."""
+    write_atomically(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

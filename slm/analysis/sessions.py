@@ -16,6 +16,8 @@ from slm.analysis.metrics import session_metrics
 from slm.errors import UserError
 
 RECORD_KEYS = ("spec_hash", "state", "backend", "frames", "opt_step", "wall_time_s", "metrics")
+# A session that a search has stopped early is as complete as one that went on to its last frame.
+ENDED = ("finished", "pruned")
 CHECKPOINT_COLUMNS = ("frame", "total_reward", "total_reward_ma", "opt_step")
 
 
@@ -61,7 +63,7 @@ def read_session(folder: Path) -> Session:
     absent = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)
     if absent:
         raise UserError(f"session {folder} is unreadable: session.json lacks {', '.join(absent)}")
-    if record["state"] != "finished":
+    if record["state"] not in ENDED:
         raise UserError(f"session {folder} has not finished: its state is {record['state']!r}")
     session = Session(session_index(folder), record, train, evaluation)
     last_row = float(train["total_reward_ma"].iloc[-1])

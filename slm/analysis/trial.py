@@ -59,6 +59,7 @@ def aggregate_trial(
         "spec_name": name,
         "env": spec["env"]["name"],
         "algorithm": spec["agent"]["algorithm"]["name"],
+        "state": "pruned" if any(session.record["state"] == "pruned" for session in sessions) else "finished",
         **_scores(sessions, missing, sessions_asked),
         "frames": max((session.record["frames"] for session in sessions), default=0),
         "opt_step": _mean(session.record["opt_step"] for session in sessions),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from typing import Any
 
 from slm.errors import UserError
 
@@ -21,6 +23,10 @@ def add_trial(command: argparse.ArgumentParser) -> None:
     command.add_argument("--expect", metavar="HASH", help="stop unless the spec has this hash")
 
 
+def add_search(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--search", metavar="HASH", help="hash of the search whose other trials may stop this one")
+
+
 def add_variables(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="value of a ${KEY} placeholder (repeatable)"
@@ -33,6 +39,16 @@ def natural(text: str) -> int:
 
 def positive(text: str) -> int:
     return _whole_number(text, least=1)
+
+
+def json_map(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a JSON map")
+    return value
 
 
 def _whole_number(text: str, least: int) -> int:

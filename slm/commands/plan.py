@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from slm.commands.arguments import Commands, add_spec, add_trial, variables
+from slm.commands.arguments import Commands, add_search, add_spec, add_trial, json_map, positive, variables
 from slm.destinations import check_file
 from slm.errors import UserError
 
@@ -18,8 +18,17 @@ def add_to(commands: Commands) -> None:
     add_trial(plan)
     plan.add_argument("--experiment", required=True, metavar="NAME")
     plan.add_argument("--backend", choices=("compiled", "eager"), required=True)
+    plan.add_argument("--settings", type=json_map, metavar="JSON", help="what a search sets: dotted key to value")
+    add_search(plan)
     plan.add_argument("--out", type=Path, required=True, metavar="FILE")
     plan.set_defaults(command=_plan)
+
+    draw = commands.add_parser("draw", help="settings of a search's next generation (used by the pipeline)")
+    add_spec(draw)
+    draw.add_argument("--generation", type=positive, required=True, metavar="N")
+    draw.add_argument("--trials", type=Path, nargs="+", required=True, help="trial.json of all trials before it")
+    draw.add_argument("--out", type=Path, required=True, metavar="FILE")
+    draw.set_defaults(command=_draw)
 
     baseline = commands.add_parser("baseline", help="score random play on a spec's environment")
     add_spec(baseline)
@@ -34,8 +43,18 @@ def _plan(options: argparse.Namespace) -> int:
     check_file("--out", options.out)
     write_trial_spec(
         options.spec_file, options.spec_name, variables(options), experiment=options.experiment, trial=options.trial,
-        backend=options.backend, expect=options.expect, out=options.out,
+        backend=options.backend, expect=options.expect, out=options.out, settings=options.settings,
+        search=options.search,
     )  # fmt: skip
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from slm.plan import write_generation
+    from slm.spec import load_spec
+
+    spec = load_spec(options.spec_file, options.spec_name, variables(options))
+    write_generation(spec, options.generation, options.trials, options.out)
     return 0
 
 

@@ -22,7 +22,20 @@ def add_to(commands: Commands) -> None:
     experiment = commands.add_parser("aggregate-experiment", help="all trials, ranked (used by the pipeline)")
     experiment.add_argument("--trials", type=Path, nargs="+", required=True)
     experiment.add_argument("--out", type=Path, required=True)
+    experiment.add_argument("--rungs", type=Path, nargs="*", default=[], help="rungs.csv of a search's sessions")
+    experiment.add_argument("--decisions", type=Path, help="file for the rungs of all sessions, joined")
     experiment.set_defaults(command=_aggregate_experiment)
+
+    validation = commands.add_parser("validate-search", help="the winner of a search (used by the pipeline)")
+    validation.add_argument("--ranking", type=Path, required=True, help="experiment.csv of the search")
+    validation.add_argument("--trials", type=Path, nargs="+", required=True, help="trial.json of the validating trials")
+    validation.add_argument("--out", type=Path, required=True)
+    validation.set_defaults(command=_validate_search)
+
+    figures = commands.add_parser("search-figures", help="figures of a search (used by the pipeline)")
+    figures.add_argument("--search", type=Path, required=True, help="folder of the search's tables")
+    figures.add_argument("--out", type=Path, required=True)
+    figures.set_defaults(command=_search_figures)
 
     table = commands.add_parser("table", help="benchmark table and curves of a suite (used by the pipeline)")
     table.add_argument("--sheet", type=Path, required=True)
@@ -31,6 +44,7 @@ def add_to(commands: Commands) -> None:
 
     report = commands.add_parser("report", help="one page of all tables (used by the pipeline)")
     report.add_argument("--tables", type=Path, nargs="+", required=True)
+    report.add_argument("--searches", type=Path, nargs="*", default=[], help="folders of searches")
     report.add_argument("--out", type=Path, required=True)
     report.set_defaults(command=_report)
 
@@ -46,9 +60,25 @@ def _aggregate_trial(options: argparse.Namespace) -> int:
 
 
 def _aggregate_experiment(options: argparse.Namespace) -> int:
-    from slm.analysis.experiment import write_experiment
+    from slm.analysis.experiment import write_decisions, write_experiment
 
     write_experiment(options.trials, options.out)
+    if options.decisions is not None:
+        write_decisions(options.rungs, options.decisions)
+    return 0
+
+
+def _validate_search(options: argparse.Namespace) -> int:
+    from slm.analysis.validation import write_validation
+
+    write_validation(options.ranking, options.trials, options.out)
+    return 0
+
+
+def _search_figures(options: argparse.Namespace) -> int:
+    from slm.report.search_figures import write_search_figures
+
+    write_search_figures(options.search, options.out)
     return 0
 
 
@@ -62,5 +92,5 @@ def _table(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from slm.report.index import write_index
 
-    write_index(options.tables, options.out)
+    write_index(options.tables, options.out, options.searches)
     return 0

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from slm.commands.arguments import Commands, add_spec, add_trial, check_hash, natural, positive, variables
+from slm.commands.arguments import Commands, add_search, add_spec, add_trial, check_hash, natural, positive, variables
 from slm.destinations import check_folder
 from slm.errors import UserError
 
@@ -30,6 +30,7 @@ def add_to(commands: Commands) -> None:
         help="folder of the artifacts (default out/SPEC_NAME/trial<t>/session<s>); with meta.distributed that of the "
         "trial, in which they get folders session<s>",
     )  # fmt: skip
+    add_search(train)
     train.add_argument("--backend", choices=("auto", "compiled", "eager"), default="auto", help="how updates run")
     train.add_argument(
         "--threads", type=positive, default=1, help="processor threads (default 1; one a worker with meta.distributed)"
@@ -42,6 +43,10 @@ def _train(options: argparse.Namespace) -> int:
     from slm.spec import load_spec
 
     spec = load_spec(options.spec_file, options.spec_name, variables(options))
+    if options.search is not None and spec.meta.search_scheduler is None:
+        raise UserError(
+            f"--search: the spec '{spec.name}' has no meta.search_scheduler, which says how a trial is stopped"
+        )
     for warning in spec.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     distributed = spec.meta.distributed is not False
@@ -87,9 +92,9 @@ def _session(options, spec, backend, interval):  # type: ignore[no-untyped-def] 
     from slm.train import Job, train
 
     session = options.session or 0
-    identity = session_hash(spec, trial=options.trial, session=session, backend=backend.name)
+    identity = session_hash(spec, trial=options.trial, session=session, backend=backend.name, search=options.search)
     out, inprogress = _folders(options, spec.name, identity, f"session{session}")
-    job = Job(spec, options.trial, session, identity, out, inprogress, interval)
+    job = Job(spec, options.trial, session, identity, out, inprogress, interval, search=options.search)
     return lambda: train(job, backend), out
 
 

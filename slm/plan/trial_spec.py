@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from slm.analysis.files import write_json
 from slm.errors import UserError
-from slm.spec import canonical, load_spec, session_hash, trial_hash
+from slm.spec import canonical, load_spec, read_file, session_hash, spec_of_trial, trial_hash
 
 # Hashes are listed for sessions that nobody asked for yet, so that adding one leaves the file as it is.
 LISTED_SESSIONS = 64
@@ -23,13 +24,19 @@ def write_trial_spec(
     backend: str,
     expect: str | None,
     out: Path,
+    settings: Mapping[str, Any] | None = None,
+    search: str | None = None,
 ) -> None:
     """Write the resolved spec of a trial, with the hashes of its sessions, to ``out``.
 
-    Raises UserError for a bad spec, and for one whose trial hash is not the one that is expected.
+    ``settings`` is what a search has set, None in train mode; ``search`` is the hash of the search whose other trials
+    may stop this one. Raises UserError for a bad spec, and for one whose trial hash is not the one that is expected.
     """
     spec = load_spec(spec_file, spec_name, variables)
-    identity = trial_hash(spec, trial=trial, backend=backend)
+    if settings is not None:
+        raw = read_file(spec_file, variables)[spec_name]
+        spec = spec_of_trial(raw, spec_name, spec_file, settings, scheduled=search is not None)
+    identity = trial_hash(spec, trial=trial, backend=backend, search=search)
     if expect is not None and identity != expect:
         raise UserError(
             f"{spec_file}: '{spec_name}' has changed since the workflow was planned (hash {identity[:12]}, planned "
@@ -42,9 +49,11 @@ def write_trial_spec(
         "backend": backend,
         "hash": identity,
         # What a search has set; the trial of an experiment in train mode is the spec as it stands.
-        "settings": {},
+        "settings": dict(settings or {}),
+        "search": search,
         "session_hashes": {
-            str(session): session_hash(spec, trial=trial, session=session, backend=backend) for session in sessions
+            str(session): session_hash(spec, trial=trial, session=session, backend=backend, search=search)
+            for session in sessions
         },
     }
     write_json(out, {spec.name: canonical(spec), "_trial": origin})

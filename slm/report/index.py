@@ -9,6 +9,7 @@ from pathlib import Path
 from slm.analysis.files import write_text
 from slm.errors import UserError
 from slm.report.page import LEGEND, figure_fragment, page, table_fragment
+from slm.report.search import searches_section
 from slm.report.table import read_table
 
 TITLES = {"box2d": "Box2D", "mujoco": "MuJoCo"}
@@ -18,18 +19,21 @@ CAPTION = (
 )
 
 
-def write_index(table_dirs: Sequence[Path], out: Path) -> None:
+def write_index(table_dirs: Sequence[Path], out: Path, search_dirs: Sequence[Path] = ()) -> None:
     """Write the page `out` from folders that hold a table.csv and a curves.svg; a folder's name is its suite's.
 
-    Raises UserError for a folder without them.
+    `search_dirs` are folders of searches, with their tables and figures. Raises UserError for a folder without them.
     """
-    write_text(out, index_page([Path(folder) for folder in table_dirs]))
+    write_text(out, index_page([Path(folder) for folder in table_dirs], [Path(folder) for folder in search_dirs]))
 
 
-def index_page(table_dirs: Sequence[Path]) -> str:
-    """The page as HTML, one section per suite, in the order given."""
+def index_page(table_dirs: Sequence[Path], search_dirs: Sequence[Path] = ()) -> str:
+    """The page as HTML, one section per suite, in the order given, and one on the searches."""
     sections = [_section(folder) for folder in table_dirs]
     links = "".join(f'<a href="#{escape(d.name)}">{escape(suite_title(d.name))}</a>' for d in table_dirs)
+    if search_dirs:
+        sections.append(searches_section(search_dirs))
+        links += '<a href="#searches">Searches</a>'
     body = f"<h1>Benchmark results</h1>\n<nav>{links}</nav>\n{LEGEND}\n" + "\n".join(sections)
     return page("Benchmark results", body)
 

@@ -16,8 +16,8 @@ from slm.spec.algorithm import (
 )
 from slm.spec.env import EnvSpec
 from slm.spec.fields import ScheduleSpec
-from slm.spec.hash import session_hash, trial_hash
-from slm.spec.load import load_spec, read_file, validate_file
+from slm.spec.hash import search_hash, session_hash, trial_hash
+from slm.spec.load import load_spec, read_file, spec_of_trial, validate_file
 from slm.spec.memory import (
     MemorySpec,
     OnPolicyBatchReplaySpec,
@@ -43,10 +43,11 @@ from slm.spec.net import (
     critic_net_spec,
 )
 from slm.spec.parse import parse_spec
-from slm.spec.search import SearchVariable
+from slm.spec.search import VALIDATION, SearchVariable
 from slm.spec.spec import AgentSpec, Spec, canonical
 
 __all__ = [
+    "VALIDATION",
     "ActorCriticSpec",
     "AgentSpec",
     "AlgorithmSpec",
@@ -89,8 +90,10 @@ __all__ = [
     "load_spec",
     "parse_spec",
     "read_file",
+    "search_hash",
     "session_hash",
     "sil_memory_spec",
+    "spec_of_trial",
     "trial_hash",
     "validate_file",
 ]

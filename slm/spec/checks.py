@@ -191,10 +191,16 @@ def _check_target_net(spec: Spec) -> Iterator[Problem]:
 def check_search_meta(spec: Spec) -> Iterator[Problem]:
     """A search's trials can reach their first rung."""
     scheduler = spec.meta.search_scheduler
-    if scheduler and scheduler.grace_period > spec.env.max_frame:
-        key = "meta.search_scheduler.grace_period"
+    if not scheduler:
+        return
+    period, factor = "meta.search_scheduler.grace_period", "meta.search_scheduler.reduction_factor"
+    if scheduler.grace_period > spec.env.max_frame:
         allowed = f"it is at most env.max_frame ({spec.env.max_frame})"
-        yield not_allowed(key, scheduler.grace_period, allowed, "env.max_frame")
+        yield not_allowed(period, scheduler.grace_period, allowed, "env.max_frame")
+    elif scheduler.grace_period * scheduler.reduction_factor ** (scheduler.brackets - 1) > spec.env.max_frame:
+        allowed = f"the first rung of the last bracket is at most at env.max_frame ({spec.env.max_frame})"
+        key = "meta.search_scheduler.brackets"
+        yield not_allowed(key, scheduler.brackets, allowed, "env.max_frame", period, factor)
 
 
 def check_distributed(spec: Spec) -> Iterator[Problem]:

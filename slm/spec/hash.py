@@ -9,17 +9,46 @@ from slm.spec.spec import Spec, canonical
 from slm.spec.torch_names import OPTIMIZER_DEFAULTS
 
 LABELS = ("name",)
-REPEATS_AND_SEARCH = ("max_session", "max_trial", "search_scheduler", "search_resources")
+REPEATS_AND_SEARCH = (
+    "max_session",
+    "max_trial",
+    "search_scheduler",
+    "search_sampler",
+    "search_resources",
+    "validate_top",
+)
 
 
-def session_hash(spec: Spec, *, trial: int, session: int, backend: str) -> str:
-    """SHA-256, in hex, of what decides one session's results."""
-    return _digest({"spec": _decisive(spec), "trial": trial, "session": session, "backend": backend})
+def session_hash(spec: Spec, *, trial: int, session: int, backend: str, search: str | None = None) -> str:
+    """SHA-256, in hex, of what decides one session's results.
+
+    `search` is the hash of the search whose other trials may stop it; None where it trains to the end in any case.
+    """
+    return _digest({**_identity(spec, trial, backend, search), "session": session})
 
 
-def trial_hash(spec: Spec, *, trial: int, backend: str) -> str:
+def trial_hash(spec: Spec, *, trial: int, backend: str, search: str | None = None) -> str:
     """SHA-256, in hex, of what decides the results of all sessions of a trial, however many they are."""
-    return _digest({"spec": _decisive(spec), "trial": trial, "backend": backend})
+    return _digest(_identity(spec, trial, backend, search))
+
+
+def search_hash(spec: Spec, *, backend: str) -> str:
+    """SHA-256, in hex, of what decides all settings and decisions of a search, however many trials it has."""
+    meta = spec.meta
+    return _digest(
+        {
+            "spec": _decisive(spec),
+            "search": canonical(spec).get("search", {}),
+            "sampler": meta.search_sampler,
+            "scheduler": meta.search_scheduler.model_dump() if meta.search_scheduler else None,
+            "backend": backend,
+        }
+    )
+
+
+def _identity(spec: Spec, trial: int, backend: str, search: str | None) -> dict[str, Any]:
+    identity = {"spec": _decisive(spec), "trial": trial, "backend": backend}
+    return identity if search is None else {**identity, "search": search}
 
 
 def _decisive(spec: Spec) -> dict[str, Any]:

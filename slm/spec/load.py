@@ -8,6 +8,7 @@ from slm.spec.arc import nearest
 from slm.spec.files import read_data
 from slm.spec.messages import SpecError
 from slm.spec.parse import parse, parse_strictly
+from slm.spec.search import with_value
 from slm.spec.spec import Spec
 
 
@@ -32,6 +33,27 @@ def load_spec(path: str | Path, name: str, variables: Mapping[str, str] | None =
     if name not in specs:
         raise SpecError([f"{path}: there is no spec {name!r}{nearest(name, specs)} (specs: {', '.join(specs)})"])
     return parse_strictly(name, specs[name], str(path), Path(path).parent)
+
+
+def spec_of_trial(
+    raw: dict[str, Any], name: str, path: str | Path, settings: Mapping[str, Any], scheduled: bool
+) -> Spec:
+    """The spec of a search's trial: a raw spec with its settings, by dotted path, put in.
+
+    The result has no search block; unless the trial is `scheduled` to be stopped early, no scheduler either. One that
+    is has one session. Raises SpecError.
+    """
+    data = {key: value for key, value in raw.items() if key != "search"}
+    for key, value in settings.items():
+        try:
+            data = with_value(data, key, value)
+        except LookupError as error:
+            raise SpecError([f"{path}: {name}: search.{key}: {error.args[0]}"]) from None
+    if scheduled:
+        data = with_value(data, "meta.max_session", 1)
+    else:
+        data["meta"] = {key: value for key, value in data["meta"].items() if key != "search_scheduler"}
+    return parse_strictly(name, data, str(path), Path(path).parent)
 
 
 def validate_file(path: str | Path, variables: Mapping[str, str] | None = None) -> list[str]:

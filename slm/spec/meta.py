@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from slm.spec.fields import Count, Natural, NonNegative, Number, SpecModel, refuse
+from slm.spec.fields import Count, Natural, NonNegative, SpecModel, refuse
 
 
 def _distributed(value: Any) -> Any:
@@ -27,16 +27,20 @@ class SearchSchedulerSpec(SpecModel):
     """Asynchronous successive halving: bad trials of a search stop early."""
 
     grace_period: Count = Field(default=1, description="Frames that every trial trains for at least.")
-    reduction_factor: Annotated[Number, Field(ge=2)] = Field(
-        default=4.0, description="One trial in this many survives each rung; rungs lie this factor apart."
+    reduction_factor: Annotated[Count, Field(ge=2)] = Field(
+        default=4, description="One trial in this many survives each rung; rungs lie this factor apart."
     )
-    brackets: Count = Field(default=1, description="Number of brackets, each starting one rung later.")
+    brackets: Count = Field(
+        default=1, description="Number of brackets: trials take turns, and each bracket's first rung lies one later."
+    )
 
 
 class SearchResourcesSpec(SpecModel):
     """What one trial of a search occupies."""
 
-    cpu: NonNegative = Field(default=1.0, description="Processor cores per trial.")
+    cpu: NonNegative = Field(
+        default=1.0, description="Processor cores that are reserved for each session, rounded up; it computes on one."
+    )
     gpu: NonNegative = Field(default=0.0, description="GPUs (also parts of one) per trial.")
 
 
@@ -55,6 +59,12 @@ class MetaSpec(SpecModel):
     )
     search_scheduler: Annotated[SearchSchedulerSpec | None, BeforeValidator(_empty_is_null)] = Field(
         default=None, description="Early stopping of a search's trials; null runs all to the end."
+    )
+    search_sampler: Literal["quasi_random", "random", "grid", "tpe"] = Field(
+        default="quasi_random", description="How a search draws its settings."
+    )
+    validate_top: Count = Field(
+        default=3, description="How many of a search's best settings are trained again with fresh seeds."
     )
     search_resources: SearchResourcesSpec = Field(
         default=SearchResourcesSpec(), description="Resources of one trial of a search."

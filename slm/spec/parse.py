@@ -16,7 +16,7 @@ from slm.spec.defaults import resolve_defaults
 from slm.spec.env import EnvSpec
 from slm.spec.fields import PLACEHOLDER
 from slm.spec.messages import Path, Problem, SpecError, explain, missing, not_allowed, show, unknown_key
-from slm.spec.search import SearchVariable, flatten, read_variable
+from slm.spec.search import SearchVariable, flatten, read_variable, with_value
 from slm.spec.spec import Spec
 
 SECTIONS: Final = ("agent", "env", "meta", "search")
@@ -187,14 +187,10 @@ def _read_search(search: Any) -> tuple[list[SearchVariable], list[Problem]]:
 def _try_variable(variable: SearchVariable, name: str, raw: dict[str, Any], folder: FilePath) -> list[Problem]:
     """What goes wrong when the spec is given the values that the search may choose for this key."""
     for value in variable.examples:
-        data = copy.deepcopy({key: item for key, item in raw.items() if key != "search"})
-        path: Path = tuple(int(part) if part.isdigit() else part for part in variable.path.split("."))
-        holder = _get(data, path[:-1])
-        if not isinstance(holder, dict | list):
-            if holder is not None or _get(data, path[:-2]) is None:
-                return [missing(("search", variable.key), f"the spec has no map {'.'.join(map(str, path[:-1]))}")]
-            holder = _get(data, path[:-2])[path[-2]] = {}
-        holder[path[-1]] = value
+        try:
+            data = with_value({key: item for key, item in raw.items() if key != "search"}, variable.path, value)
+        except LookupError as error:
+            return [missing(("search", variable.key), str(error.args[0]))]
         if problems := _parse_without_search(name, data, folder).problems:
             return [Problem(("search", variable.key), f"with {show(value)}: {problem}") for problem in problems]
     return []

@@ -26,6 +26,10 @@ REFUSED: Final = {
 }
 
 
+VALIDATION: Final = 10_000
+"""Added to the number of a search's trial: the trial that trains its settings again for validation."""
+
+
 class SearchVariable(SpecModel):
     """One key that a search varies."""
 
@@ -76,6 +80,30 @@ def read_variable(key: str, args: Any) -> SearchVariable | str:
     if not _arguments_fit(distribution, args):
         return f"{distribution} takes {DISTRIBUTIONS[distribution]}"
     return SearchVariable(path=path, distribution=distribution, args=tuple(args))
+
+
+def with_value(spec: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A raw spec with a value at a dotted path; a map that only a default stands for is made.
+
+    The maps on the way are copies: those of YAML can be in several places at once. Raises LookupError, which says what
+    there is not, where the path leads through none of the spec's maps.
+    """
+    changed: dict[str, Any] = _with_value(spec, path.split("."), value, path.rpartition(".")[0])
+    return changed
+
+
+def _with_value(node: Any, path: list[str], value: Any, parents: str) -> Any:
+    if not path:
+        return value
+    part, *rest = path
+    if isinstance(node, dict):
+        made: dict[str, Any] | None = {} if len(rest) == 1 and "." in parents else None
+        child = made if rest and node.get(part) is None else node.get(part)
+        return {**node, part: _with_value(child, rest, value, parents)}
+    if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+        i = int(part)
+        return [*node[:i], _with_value(node[i], rest, value, parents), *node[i + 1 :]]
+    raise LookupError(f"the spec has no map {parents}")
 
 
 def _arguments_fit(distribution: str, args: Any) -> bool:

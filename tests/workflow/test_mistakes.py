@@ -31,7 +31,7 @@ def assert_refused(project: Project, message: str, *arguments: str) -> None:
         (SHEET, "\ttiny_a2c\tCart", "\ta/b\tCart", "line 3: experiment: 'a/b' is not allowed; an experiment's name"),
         (SHEET, "\ttiny_a2c\tCart", "\ttiny_ppo\tCart", "line 3: experiment 'tiny_ppo' is already in"),
         (SHEET, "\ttrain\t400", "\tenjoy\t400", "line 2: mode: 'enjoy' is not allowed; allowed: train, search"),
-        (SHEET, "\ttrain\t400", "\tsearch\t400", "line 2 (experiment 'tiny_ppo'): mode: 'search' is not available"),
+        (SHEET, "\ttrain\t400", "\tsearch\t400", "line 2 (experiment 'tiny_ppo'): mode: 'search' needs a search"),
         (SHEET, "env=Cart", "envCart", "line 3: variables: 'envCartPole-v1' is not allowed"),
         (SPECS, "gamma: 0.98", "gama: 0.98", "line 3 (experiment 'tiny_a2c'): specs/tiny.yaml: tiny_a2c: "),
         (SPECS, "tiny_a2c:", "tiny_a3c:", "line 3 (experiment 'tiny_a2c'): specs/tiny.yaml: "),
@@ -50,7 +50,7 @@ def test_a_mistake_in_a_file(tiny: Project, file: str, old: str, new: str, messa
         (["spec_file=specs/tiny.yaml", "spec_name=tiny"], "config (experiment 'tiny'): specs/tiny.yaml: "),
         (["spec_file=specs/tiny.yaml", "spec_name=tiny_a2c"], "config (experiment 'tiny_a2c'): specs/tiny.yaml: "),
         (["spec_file=specs/tiny.yaml", "spec_name=tiny_a2c", "set=env"], "config: set: 'env' is not allowed"),
-        (["spec_file=specs/tiny.yaml", "spec_name=tiny_ppo", "mode=search"], "mode: 'search' is not available"),
+        (["spec_file=specs/tiny.yaml", "spec_name=tiny_ppo", "mode=search"], "mode: 'search' needs a search block"),
         (["spec_name=tiny_ppo"], "config: 'spec_name' is given without 'spec_file'"),
     ],
 )

@@ -31,7 +31,9 @@ rule aggregate_trial:
         mem_mb=1000,
         runtime=10,
     params:
-        asked=lambda wildcards: len(experiment_of(wildcards).sessions),
+        asked=lambda wildcards: len(
+            experiment_of(wildcards).sessions(int(wildcards.trial))
+        ),
         incomplete=untracked(
             lambda wildcards: "--allow-incomplete" if PLAN.allow_incomplete else ""
         ),

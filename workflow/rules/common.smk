@@ -1,4 +1,5 @@
 # One validated plan of experiments × trials × sessions, and the functions through which the rules ask it.
+import json
 import re
 import shlex
 import sys
@@ -14,10 +15,13 @@ from slm.errors import UserError
 from slm.plan import (
     CUSTOM_SUITE,
     LISTED_SESSIONS,
+    SEARCH_FIGURES,
     SUITES,
+    SearchExperiment,
     choose_backend,
     custom_row,
     make_plan,
+    ranked_trials,
     read_settings,
     read_sheet,
 )
@@ -49,6 +53,8 @@ def read_plan():
 
 try:
     SETTINGS, PLAN, HOGWILD = read_plan()
+    SEARCHES = PLAN.searches()
+    STOPPING_SEARCHES = [name for name in SEARCHES if SEARCHES[name].stops_early]
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -59,6 +65,11 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 else:
     SLM = f"{shlex.quote(sys.executable)} -m slm"
 shell.prefix(f'slm() ( exec {SLM} "$@" ); ')
+
+
+def any_of(names):
+    """A pattern for any of some names; where there is none it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 EXPERIMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -130,6 +141,21 @@ def set_arguments(experiment):
         for name, value in experiment.row.variables.items()
         for argument in ("--set", f"{name}={value}")
     ]
+
+
+def search_arguments(wildcards):
+    """What a search sets in a trial, and which search may stop it, as arguments of the command line."""
+    experiment, trial = experiment_of(wildcards), int(wildcards.trial)
+    if not isinstance(experiment, SearchExperiment):
+        return []
+    arguments = ["--settings", json.dumps(experiment.settings(trial))]
+    return arguments + stopping_arguments(wildcards)
+
+
+def stopping_arguments(wildcards):
+    """Which search may stop a trial, as arguments of the command line; none where it trains to the end."""
+    search = experiment_of(wildcards).search(int(wildcards.trial))
+    return [] if search is None else ["--search", search]
 
 
 def print_tables():

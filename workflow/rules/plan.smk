@@ -20,7 +20,8 @@ rule plan_trial:
     params:
         hash=lambda wildcards: experiment_of(wildcards).trial_hash(int(wildcards.trial)),
         sessions=lambda wildcards: max(
-            LISTED_SESSIONS, len(experiment_of(wildcards).sessions)
+            LISTED_SESSIONS,
+            len(experiment_of(wildcards).sessions(int(wildcards.trial))),
         ),
         spec_file=untracked(
             lambda wildcards: str(experiment_of(wildcards).row.spec_file)
@@ -28,7 +29,8 @@ rule plan_trial:
         spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
         variables=untracked(lambda wildcards: set_arguments(experiment_of(wildcards))),
         backend=untracked(lambda wildcards: PLAN.backend),
+        search=untracked(search_arguments),
     shell:
         "slm plan {params.spec_file:q} {params.spec_name:q} {params.variables:q} --trial {wildcards.trial}"
-        " --backend {params.backend} --expect {params.hash} --experiment {wildcards.experiment} --out {output.spec:q}"
+        " {params.search:q} --backend {params.backend} --expect {params.hash} --experiment {wildcards.experiment} --out {output.spec:q}"
         " > {log:q} 2>&1"

@@ -54,6 +54,7 @@ rule report:
     input:
         tables=expand("results/reports/{suite}/table.csv", suite=SETTINGS.suites),
         figures=expand("results/reports/{suite}/curves.svg", suite=SETTINGS.suites),
+        searches=PLAN.search_figures(SETTINGS.suites),
     output:
         report(
             "results/reports/index.html",
@@ -75,5 +76,6 @@ rule report:
         folders=lambda wildcards, input: [
             str(Path(table).parent) for table in input.tables
         ],
+        searches=[str(search.folder) for search in PLAN.searches_shown(SETTINGS.suites)],
     shell:
-        "slm report --tables {params.folders:q} --out {output:q} > {log:q} 2>&1"
+        "slm report --tables {params.folders:q} --searches {params.searches:q} --out {output:q} > {log:q} 2>&1"

@@ -32,12 +32,13 @@ rule train_session:
         ),
         spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
         backend=untracked(lambda wildcards: PLAN.backend),
+        search=untracked(stopping_arguments),
         checkpoint_interval=untracked(lambda wildcards: SETTINGS.checkpoint_interval),
         folder=lambda wildcards, output: str(Path(output.record).parent),
     shell:
         "SLM_CHECKPOINT_INTERVAL={params.checkpoint_interval}"
         " slm train {input.spec:q} {params.spec_name:q} --trial {wildcards.trial} --session {wildcards.session}"
-        " --backend {params.backend} --threads {threads} --expect {params.hash}"
+        " {params.search:q} --backend {params.backend} --threads {threads} --expect {params.hash}"
         " --inprogress results/.inprogress --out {params.folder:q} > {log:q} 2>&1"
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from slm.checkpoint import Checkpoints, CorruptCheckpointError, from_bytes, to_bytes, write_atomically
+from slm.atomic import write_atomically
+from slm.checkpoint import Checkpoints, CorruptCheckpointError, from_bytes, to_bytes
 
 IDENTITY = {"session hash": "abc", "code fingerprint": "def"}
 TREE = {

@@ -18,6 +18,7 @@ NAMES = {
     "quick_development": "ppo_cartpole_quick",
     "standard_training": "ppo_lunar",
     "search_with_early_stopping": "a2c_cartpole_search",
+    "ppo_cartpole_search": "ppo_cartpole_search",
     "hogwild": "a3c_cartpole",
     "rigorous_evaluation": "double_dqn_cartpole_evaluated",
     "atari": "ppo_atari",

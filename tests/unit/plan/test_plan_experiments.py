@@ -31,7 +31,7 @@ def plan(write_sheet: Callable[..., Path], sheet_schema: dict[str, Any]) -> Make
 def test_an_experiment_has_one_trial_and_the_sessions_of_its_spec(plan: MakePlan) -> None:
     experiment = plan({}).experiments["tiny"]
     assert list(experiment.trials) == [0]
-    assert list(experiment.sessions) == [0, 1]
+    assert list(experiment.sessions(0)) == [0, 1]
     spec = load_spec(TINY, "tiny_ppo")
     assert experiment.trial_hash(0) == trial_hash(spec, trial=0, backend="eager")
     assert experiment.session_hash(0, 1) == session_hash(spec, trial=0, session=1, backend="eager")
@@ -48,11 +48,6 @@ def test_a_suite_is_its_rows_in_the_order_of_the_sheet(plan: MakePlan) -> None:
 def test_a_suite_without_experiments_is_named(plan: MakePlan) -> None:
     with pytest.raises(UserError, match="suite 'mujoco' has no experiments; suites with experiments: demo"):
         plan({}, suites=("demo", "mujoco"))
-
-
-def test_search_mode_is_refused_with_a_reason(plan: MakePlan) -> None:
-    with pytest.raises(UserError, match=r"line 2 \(experiment 'tiny'\): mode: 'search' is not available"):
-        plan({"mode": "search"})
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_every_row_of_the_sheet_has_a_spec_of_its_environment_without_warnings(s
     assert shipped.check() == []
     for experiment in shipped.experiments.values():
         assert experiment.spec.env.name == experiment.row.env
-        assert len(experiment.sessions) == 4
+        assert len(experiment.sessions(0)) == 4
 
 
 def test_the_demo_belongs_to_classic_control(shipped: Plan) -> None:

@@ -1,0 +1,102 @@
+"""The example of a search, made short, from its spec to the validated winner and the report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake_project import ROOT, Project, make_tiny
+
+from slm.asha import GO, STOP, read_decisions
+from slm.spec import load_spec
+
+pytestmark = pytest.mark.workflow
+
+NAME = "a2c_cartpole_search"
+OWN = ["spec_file=specs/search.yaml", f"spec_name={NAME}", "mode=search", "backend=eager"]
+FOLDER = Path("results/experiments") / NAME
+
+
+def write_short_search(path: Path, **meta: object) -> None:
+    raw = yaml.safe_load((ROOT / "specs/examples/search_with_early_stopping.yaml").read_text())
+    spec = raw[NAME]
+    spec["env"]["max_frame"] = 800
+    scheduler = {**spec["meta"]["search_scheduler"], "grace_period": 100}
+    spec["meta"] |= {"max_trial": 4, "validate_top": 1, "log_frequency": 40, "eval_frequency": 80,
+                     "search_scheduler": scheduler, **meta}  # fmt: skip
+    path.write_text(yaml.safe_dump(raw))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_tiny(tmp_path_factory.mktemp("search") / "project")
+    write_short_search(project.path / "specs/search.yaml")
+    project.finish("--config", *OWN)
+    return project
+
+
+def test_every_decision_is_on_record_and_follows_the_rule(searched: Project) -> None:
+    rows = read_decisions(searched.path / FOLDER / "search.csv")
+    assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+    assert {row.trial for row in rows} == {1, 2, 3, 4}
+    for i, row in enumerate(rows):
+        scores = [other.score for other in rows[: i + 1] if other.rung == row.rung]
+        better = sum(score > row.score for score in scores)
+        assert (row.rank, row.reached) == (better + 1, len(scores))
+        assert row.decision == (GO if better < max(1, len(scores) // 3) else STOP)
+
+
+def test_stopped_trials_are_finished_jobs(searched: Project) -> None:
+    stopped = {row.trial: row.frame for row in read_decisions(searched.path / FOLDER / "search.csv")
+               if row.decision == STOP}  # fmt: skip
+    assert stopped
+    ranked = read(searched.path / FOLDER / "experiment.csv")
+    assert {int(row["trial"]) for row in ranked if row["state"] == "pruned"} == set(stopped)
+    assert [row["state"] for row in ranked] == sorted(row["state"] for row in ranked)
+    for trial, frame in stopped.items():
+        session = searched.path / FOLDER / f"trial{trial}/session0"
+        assert json.loads((session / "session.json").read_text())["frames"] == frame
+        assert read(session / "train.csv")[-1]["frame"] == read(session / "eval.csv")[-1]["frame"] == str(frame)
+
+
+def test_the_winner_is_validated_with_fresh_seeds_and_written_as_a_spec(searched: Project) -> None:
+    (winner,) = read(searched.path / FOLDER / "validation.csv")
+    best = read(searched.path / FOLDER / "experiment.csv")[0]
+    assert winner["trial"] == best["trial"]
+    record = searched.path / FOLDER / f"trial{winner['validating_trial']}/session0/session.json"
+    assert json.loads(record.read_text())["seed"]["spawn_key"] == [10_000 + int(best["trial"]), 0]
+    spec = load_spec(searched.path / FOLDER / "best_spec.yaml", NAME)
+    assert spec.agent.algorithm.gamma == float(best["agent.algorithm.gamma"])  # type: ignore[union-attr]
+    assert spec.meta.search_scheduler is None
+    assert not spec.search
+    (row,) = read(searched.path / "results/reports/custom/table.csv")
+    assert row["score"] == winner["score"] != best["score"]
+
+
+def test_the_report_has_searches_under_their_own_heading(searched: Project) -> None:
+    page = (searched.path / "results/reports/index.html").read_text()
+    assert "<h2>Searches</h2>" in page
+    assert page.count("<svg") == 1 + len(list((searched.path / FOLDER / "figures").glob("*.svg"))) == 6
+
+
+def test_a_second_run_does_nothing_and_a_longer_search_trains_what_is_new(searched: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    shutil.copytree(searched.path, project.path, symlinks=True)
+    assert project.planned("--config", *OWN) == {}
+    write_short_search(project.path / "specs/search.yaml", max_trial=6)
+    planned = project.planned("--config", *OWN)
+    assert planned["train_search_session"] == planned["plan_trial"] == 2
+    assert "train_session" not in planned
+    # Train mode shares nothing with it.
+    write_short_search(project.path / "specs/search.yaml")
+    trained = project.planned("--config", *OWN[:2], "backend=eager")
+    assert trained["train_session"] == trained["plan_trial"] == 1

@@ -1,0 +1,181 @@
+# Searches: their trials are ordinary trials, ranked; the settings of the best are trained again with fresh seeds.
+localrules:
+    draw_generation,
+    rank_trials,
+    validate,
+    search_figures,
+
+
+ruleorder: train_search_session > train_session
+ruleorder: rank_trials > aggregate_experiment
+
+
+# The sessions of a search with early stopping, which leave their decisions as well.
+use rule train_session as train_search_session with:
+    output:
+        multiext(
+            "results/experiments/{experiment}/trial{trial}/session{session}/",
+            train="train.csv",
+            evaluation="eval.csv",
+            timing="timing.csv",
+            model="model.pt",
+            best="best.pt",
+            record="session.json",
+            rungs="rungs.csv",
+        ),
+    wildcard_constraints:
+        experiment=any_of(STOPPING_SEARCHES),
+        trial=r"\d{1,4}",
+
+
+def trials_of(wildcards, generations):
+    """The trials of a search; of one that draws in generations, once those up to the given number are drawn."""
+    experiment = experiment_of(wildcards)
+    for generation in experiment.drawn_later(generations):
+        checkpoints.draw_generation.get(
+            experiment=wildcards.experiment, generation=generation
+        )
+    return experiment.first_trials(generations)
+
+
+# A checkpoint, because a generation's settings rest on the scores of the trials before it.
+checkpoint draw_generation:
+    input:
+        lambda wildcards: expand(
+            "results/experiments/{{experiment}}/trial{trial}/trial.json",
+            trial=trials_of(wildcards, int(wildcards.generation)),
+        ),
+    output:
+        "results/experiments/{experiment}/generations/{generation}.json",
+    log:
+        "results/logs/draw_generation/{experiment}/{generation}.log",
+    benchmark:
+        "results/benchmarks/draw_generation/{experiment}/{generation}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SEARCHES),
+        generation=r"\d+",
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        hash=lambda wildcards: experiment_of(wildcards).hash,
+        spec_file=untracked(
+            lambda wildcards: str(experiment_of(wildcards).row.spec_file)
+        ),
+        spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
+        variables=untracked(lambda wildcards: set_arguments(experiment_of(wildcards))),
+    shell:
+        "slm draw {params.spec_file:q} {params.spec_name:q} {params.variables:q} --generation {wildcards.generation}"
+        " --trials {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+# A checkpoint, because the ranking says which settings are trained again.
+checkpoint rank_trials:
+    input:
+        trials=lambda wildcards: expand(
+            "results/experiments/{{experiment}}/trial{trial}/trial.json",
+            trial=trials_of(wildcards, None),
+        ),
+        rungs=lambda wildcards: (
+            expand(
+                "results/experiments/{{experiment}}/trial{trial}/session0/rungs.csv",
+                trial=trials_of(wildcards, None),
+            )
+            if experiment_of(wildcards).stops_early
+            else []
+        ),
+    output:
+        table="results/experiments/{experiment}/experiment.csv",
+        decisions="results/experiments/{experiment}/search.csv",
+    log:
+        "results/logs/rank_trials/{experiment}.log",
+    benchmark:
+        "results/benchmarks/rank_trials/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SEARCHES),
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "slm aggregate-experiment --trials {input.trials:q} --rungs {input.rungs:q} --out {output.table:q}"
+        " --decisions {output.decisions:q} > {log:q} 2>&1"
+
+
+def validating_trials(wildcards):
+    """Input function: the statistics of the trials that validate the best settings."""
+    table = checkpoints.rank_trials.get(**wildcards).output.table
+    return expand(
+        "results/experiments/{experiment}/trial{trial}/trial.json",
+        experiment=wildcards.experiment,
+        trial=experiment_of(wildcards).best(ranked_trials(table)),
+    )
+
+
+rule validate:
+    input:
+        table="results/experiments/{experiment}/experiment.csv",
+        trials=validating_trials,
+    output:
+        table="results/experiments/{experiment}/validation.csv",
+        spec="results/experiments/{experiment}/best_spec.yaml",
+        trial="results/experiments/{experiment}/best/trial.json",
+        curve="results/experiments/{experiment}/best/curve.csv",
+    log:
+        "results/logs/validate/{experiment}.log",
+    benchmark:
+        "results/benchmarks/validate/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SEARCHES),
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder=lambda wildcards, output: str(Path(output.table).parent),
+    shell:
+        "slm validate-search --ranking {input.table:q} --trials {input.trials:q} --out {params.folder:q} > {log:q} 2>&1"
+
+
+rule search_figures:
+    input:
+        multiext(
+            "results/experiments/{experiment}/",
+            "experiment.csv",
+            "search.csv",
+            "validation.csv",
+        ),
+    output:
+        report(
+            expand(
+                "results/experiments/{{experiment}}/figures/{name}.svg",
+                name=SEARCH_FIGURES,
+            ),
+            caption="../report/search.rst",
+            category="Searches",
+            subcategory="{experiment}",
+        ),
+    log:
+        "results/logs/search_figures/{experiment}.log",
+    benchmark:
+        "results/benchmarks/search_figures/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SEARCHES),
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder=lambda wildcards: str(experiment_of(wildcards).folder),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "slm search-figures --search {params.folder:q} --out {params.out:q} > {log:q} 2>&1"

@@ -35,7 +35,7 @@ def search(spec: Spec, folder: Path, interval: float = 60.0) -> Path:
         stopping.stops(60, 0.0)
         stopping.stops(180, 1000.0 - trial)
     out = folder / "trial3/session0"
-    train(Job(spec, 3, 0, "hash", out, folder / "inprogress", interval, SEARCH), EagerBackend())
+    train(Job(spec, 3, 0, "hash", out, folder / "inprogress", interval, search=SEARCH), EagerBackend())
     return out
 
 

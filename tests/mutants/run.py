@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import mutants_hogwild
 import mutants_memories
 import mutants_off_policy
 import mutants_on_policy
@@ -24,7 +25,7 @@ import mutants_shared
 import pytest
 from mutant import ROOT, Mutant
 
-FAMILIES = (mutants_on_policy, mutants_off_policy, mutants_memories, mutants_shared)
+FAMILIES = (mutants_on_policy, mutants_off_policy, mutants_memories, mutants_shared, mutants_hogwild)
 MUTANTS: list[Mutant] = [mutant for family in FAMILIES for mutant in family.MUTANTS]
 COPIED = ("slm", "tests", "pyproject.toml")
 SLOW_IMPORTS = ("torch._dynamo", "gymnasium", "pandas", "pydantic", "hypothesis")

@@ -114,8 +114,8 @@ class DQN(ReplayBased):
         outputs: list[Outputs] = []
         for _ in range(self.algorithm.training_iter):
             places = memory.sample(rng)
-            inputs = {**self.batch(memory, places, clock.frame), **self.hyper()}
-            outputs += [self.run("update", inputs) for _ in range(self.algorithm.training_batch_iter)]
+            update = self.prepare("update", {**self.batch(memory, places, clock.frame), **self.hyper()})
+            outputs += [update() for _ in range(self.algorithm.training_batch_iter)]
             self.update_priorities(memory, places, outputs[-1])
         clock.opt_step += len(outputs)
         return self.mean_metrics(outputs, clock.frame)

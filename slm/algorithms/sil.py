@@ -87,8 +87,8 @@ class SelfImitation(PolicyGradient):
         for _ in range(self.algorithm.training_iter):
             places = replay.sample(rng)
             inputs = {**rings, "places": torch.from_numpy(places), **self.hyper()}
-            for _ in range(self.algorithm.training_batch_iter):
-                outputs.append(self.run_sized(self.update_by_imitation, inputs, rows=len(places)))
+            update = self.prepare_sized(self.update_by_imitation, inputs, rows=len(places))
+            outputs += [update() for _ in range(self.algorithm.training_batch_iter)]
             if isinstance(replay, PrioritizedRing):
                 replay.update_priorities(places, outputs[-1]["errors"].numpy())
         clock.opt_step += len(outputs) * len(self.networks)

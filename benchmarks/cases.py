@@ -89,7 +89,8 @@ CASES = {
     "dqn": Case("dqn/dqn_classic.yaml", "dqn_cartpole", 4000, dqn),
     # Prioritised Double DQN has no peer there: it is held against plain DQN.
     "ddqn_per": Case("ddqn_per/ddqn_per_classic.yaml", "ddqn_per_cartpole", 4000, dqn),
-    "sac": Case("sac/sac_classic.yaml", "sac_pendulum", 1000, sac),
+    # The first 256 frames are without updates, on both sides.
+    "sac": Case("sac/sac_classic.yaml", "sac_pendulum", 4000, sac),
 }
 
 

@@ -124,6 +124,12 @@ class Checkpoints:
         """The checkpoints there are, newest first."""
         return [path for path in (self.latest, self.previous) if path.exists()]
 
+    def keep_latest(self) -> None:
+        """Delete the older one, and what it alone needed."""
+        self.previous.unlink(missing_ok=True)
+        for name, needed in self._needed.items():
+            self._journals[name].forget(needed)
+
     def remove(self) -> None:
         """Delete all of them."""
         self.latest.unlink(missing_ok=True)

@@ -30,9 +30,10 @@ from slm.backend import Backend, configure_process, make_backend
 from slm.checkpoint import Checkpoints
 from slm.errors import UserError
 from slm.provenance import code_fingerprint, library_versions
+from slm.saving import SessionInterruptedError, collect_signals
 from slm.session import Session
 from slm.spec import Spec, session_hash, trial_hash
-from slm.train import Job, SessionInterruptedError, collect_signals, exclusive, is_finished, train
+from slm.train import Job, exclusive, is_finished, train
 
 log = logging.getLogger(__name__)
 

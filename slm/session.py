@@ -123,6 +123,8 @@ class Session:
         world = make_world(spec.env, gamma, sequence_length(spec))
         streams = make_streams(spec.meta.random_seed, trial, session, spec.env.num_envs)
         self.spec = spec
+        self.started_at = 0
+        """Frame from which this process trains."""
         self.algorithm: Algorithm = make_algorithm(
             spec, Spaces(world.observation_space, world.action_space, spec.env.num_envs, world.stacked)
         )

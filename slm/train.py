@@ -11,36 +11,36 @@ import hashlib
 import json
 import logging
 import math
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 
+from slm.algorithms import DivergedError
 from slm.algorithms.hogwild import Common
 from slm.analysis.metrics import session_metrics
 from slm.asha import EarlyStopping
 from slm.atomic import write_atomically
 from slm.backend import Backend
 from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes
+from slm.errors import UserError
+from slm.extension import copy_end
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
+from slm.saving import Saver, collect_signals
 from slm.session import Session, Tables
-from slm.spec import Spec
+from slm.spec import Spec, canonical
 
 log = logging.getLogger(__name__)
 
 ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json")
 """What a finished session leaves; session.json comes last."""
 
-WAIT_FACTOR = 20
-"""A checkpoint waits for so many times as long as the one before took, so that they take less than 5% of the time."""
 RUNGS = "rungs.csv"
 """What a session that a search could have stopped leaves besides."""
 
@@ -64,6 +64,10 @@ class Job:
     """What it trains together with other sessions, in a Hogwild trial."""
     search: str | None = None
     """Hash of the search that may stop it, as the spec's scheduler says; None where it trains to the end."""
+    keep_memory: bool = False
+    """Keep the final replay memory, so that a longer session can go on from there."""
+    extends: Path | None = None
+    """Folder in progress, named by its hash, of a finished session to go on from."""
 
     @property
     def folder(self) -> Path:
@@ -74,19 +78,12 @@ class Job:
         return ARTIFACTS if self.search is None else (RUNGS, *ARTIFACTS)
 
 
-class SessionInterruptedError(Exception):
-    """The process was asked to stop; the session was saved first."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal.Signals(signal_number).name)
-        self.signal_number = signal_number
-
-
 def train(job: Job, backend: Backend) -> None:
     """Train a session to its end, from wherever an earlier run left it, and publish its artifacts.
 
     While another process trains the same session (one that outlived its Snakemake, say) this one waits, and then
-    publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT.
+    publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT, DivergedError where
+    the loss is not finite, and OSError where the disk is full or can't be written.
     """
     first = None
     if not job.folder.exists():
@@ -118,31 +115,48 @@ def exclusive(path: Path) -> Iterator[None]:
 
 def _run(job: Job, backend: Backend, first: Session | None) -> None:
     """Train to the end. ``first`` is the session at its first frame, where it was made already."""
-    identity = {"session hash": job.hash, "code fingerprint": code_fingerprint(), **library_versions()}
-    checkpoints = Checkpoints(job.folder, identity)
+    checkpoints = Checkpoints(job.folder, identity(job.hash))
     resumed = _resume(job, backend, checkpoints)
     if resumed is None:
         checkpoints.remove()
-    session, tables = resumed or _start(job, first or _make(job, backend))
-    stopping = _early_stopping(job, identity)
+        resumed = _extend(job, backend) if job.extends else _start(job, first or _make(job, backend))
+    session, tables = resumed
+    stopping = _early_stopping(job)
+    # What is needed to extend it: all but a replay memory, which is large, is kept in any case.
+    keep_end = job.common is None and job.search is None and (job.keep_memory or not session.state.memory.journaled())
     with collect_signals() as received:
-        saver = _Saver(session, tables, checkpoints, job.checkpoint_interval, received)
-        session.run(tables, saver, stopping.stops if stopping else None)
+        saver = Saver(session, tables, checkpoints, job.checkpoint_interval, received, keep_end)
+        try:
+            session.run(tables, saver, stopping.stops if stopping else None)
+        except DivergedError as error:
+            frame = session.started_at if saver.saved_at is None else saver.saved_at
+            last = f"the last checkpoint ({checkpoints.latest}) is of frame {frame}"
+            raise DivergedError(
+                f"{error}; {last if checkpoints.candidates() else 'there is no checkpoint yet'}"
+            ) from error
     for table in tables.all():
         table.sync()
         table.close()
     if stopping:
         write_atomically(job.folder / RUNGS, stopping.publish())
     _finish(job, session)
-    checkpoints.remove()
+    if keep_end:
+        checkpoints.keep_latest()
+    else:
+        checkpoints.remove()
 
 
-def _early_stopping(job: Job, identity: dict[str, Any]) -> EarlyStopping | None:
+def identity(session_hash: str) -> dict[str, Any]:
+    """What a checkpoint must share with a session for the session to go on from it."""
+    return {"session hash": session_hash, "code fingerprint": code_fingerprint(), **library_versions()}
+
+
+def _early_stopping(job: Job) -> EarlyStopping | None:
     """What decides at rungs whether the session goes on; its records are shared with the search's other sessions."""
     scheduler = job.spec.meta.search_scheduler
     if job.search is None or scheduler is None:
         return None
-    code = hashlib.sha256(json.dumps({**identity, "session hash": job.search}, sort_keys=True).encode()).hexdigest()
+    code = hashlib.sha256(json.dumps(identity(job.search), sort_keys=True).encode()).hexdigest()
     folder = job.inprogress / f"search-{job.search[:16]}"
     stopping = EarlyStopping(folder, job.trial, scheduler, job.search[:16], code[:16])
     stopping.restore(sorted(job.out.parent.parent.glob(f"trial*/session*/{RUNGS}")))
@@ -190,51 +204,22 @@ def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Sessi
             for table in tables.all():
                 table.close()
             continue
-        log.info("resumed at frame %d", session.state.clock.frame)
+        session.started_at = session.state.clock.frame
+        log.info("resumed at frame %d", session.started_at)
         return session, tables
     return None
 
 
-class _Saver:
-    """Called between steps: saves on a wall-clock interval and on signals."""
-
-    def __init__(
-        self, session: Session, tables: Tables, checkpoints: Checkpoints, interval: float, received: list[int]
-    ) -> None:
-        self._session, self._tables, self._checkpoints = session, tables, checkpoints
-        self._interval, self._received = interval, received
-        self._next = time.monotonic() + interval
-
-    def __call__(self) -> None:
-        if not self._received and time.monotonic() < self._next:
-            return
-        lengths = [table.sync() for table in self._tables.all()]
-        started, state = time.monotonic(), self._session.state
-        self._checkpoints.save({"lengths": lengths, "state": state.tree()}, state.memory.journaled())
-        now = time.monotonic()
-        self._next = now + max(self._interval, WAIT_FACTOR * (now - started))
-        while self._received:
-            number = self._received.pop(0)
-            log.info("%s: saved at frame %d", signal.Signals(number).name, self._session.state.clock.frame)
-            if number in (signal.SIGTERM, signal.SIGINT):
-                raise SessionInterruptedError(number)
-
-
-@contextmanager
-def collect_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM, SIGINT and SIGUSR1 (sent before a time limit) in a list instead of dying of them."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _extend(job: Job, backend: Backend) -> tuple[Session, Tables]:
+    """The session as the one that it extends was before its last step, with copies of its files."""
+    assert job.extends is not None
+    with exclusive(job.extends / "lock"):
+        copy_end(job.extends, job.folder)
+    resumed = _resume(job, backend, Checkpoints(job.folder, identity(job.extends.name)))
+    if resumed is None:
+        Checkpoints(job.folder, identity(job.hash)).remove()
+        raise UserError(f"--extend: the final state kept in {job.extends} can't be used; the log says why")
+    return resumed
 
 
 def _finish(job: Job, session: Session) -> None:
@@ -259,6 +244,7 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
         "spec_hash": job.hash,
         "trial": job.trial,
         "session": job.session,
+        "search": job.search,
         "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
         "backend": session.algorithm.backend_name,
         "device": "cpu",
@@ -275,6 +261,8 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
         "versions": versions(),
         "code_fingerprint": code_fingerprint(),
         "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "spec": canonical(job.spec),
     }
 
 

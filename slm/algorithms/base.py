@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from slm.algorithms.acting import Acting
 from slm.algorithms.distributions import action_count
+from slm.algorithms.divergence import DivergedError, left_out_where_diverged
 from slm.algorithms.hogwild import Sharing
 from slm.algorithms.policies import Policy
 from slm.algorithms.schedules import Rate, Schedule, make_rate
@@ -73,10 +74,6 @@ class Spaces:
         if isinstance(self.action, gym.spaces.Box):
             return (action_count(self.action),), np.float32
         return () if isinstance(self.action, gym.spaces.Discrete) else (action_count(self.action),), np.int64
-
-
-class DivergedError(Exception):
-    """The loss is no longer a finite number."""
 
 
 class Algorithm(ABC):
@@ -223,7 +220,8 @@ class Algorithm(ABC):
         self.agent, self._backend = agent, self._possible(backend)
         self._hyper = {name: torch.tensor(value) for name, value in self._inputs_at(Clock()).items()}
         self._acting = {}
-        self._programs = self._backend.bind_all(self.step_functions(agent), agent, self._static())
+        functions = {name: (self._guarded(f), example) for name, (f, example) in self.step_functions(agent).items()}
+        self._programs = self._backend.bind_all(functions, agent, self._static())
 
     def _possible(self, backend: Backend) -> Backend:
         """The backend, or the eager one where an optimizer can't be part of a graph; the log says so."""
@@ -243,12 +241,23 @@ class Algorithm(ABC):
         return self._backend.name
 
     def _bind_one(self, name: str, function: StepFunction, example: Inputs) -> None:
-        self._programs[name] = self._backend.bind(function, self.agent, example, self._static())
+        self._programs[name] = self._backend.bind(self._guarded(function), self.agent, example, self._static())
+
+    def _guarded(self, function: StepFunction) -> StepFunction:
+        """The step function as ``meta.on_nan`` wants it."""
+        if self.spec.meta.on_nan == "stop":
+            return function
+        if self.spec.meta.distributed is not False:
+            raise UserError("meta.on_nan: 'skip' can't be combined with meta.distributed; allowed: stop")
+        return left_out_where_diverged(function)
 
     def _static(self) -> object:
         """All that the step functions read besides their arguments."""
         # The nets' own specs too: the agent's text leaves out keys with a prefix, such as actor_optim_spec.
-        return type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces, self.sharing.mode
+        static = (
+            type(self).__name__, self.spec.agent, self._net_specs, self.networks, self.spaces, self.sharing.mode,
+        )  # fmt: skip
+        return static if self.spec.meta.on_nan == "stop" else (*static, self.spec.meta.on_nan)
 
     @abstractmethod
     def step_functions(self, agent: Agent) -> dict[str, tuple[StepFunction, Inputs]]:
@@ -289,9 +298,16 @@ class Algorithm(ABC):
     def mean_metrics(self, outputs: Sequence[Outputs], frame: int, names: Sequence[str] = ()) -> Metrics:
         """Mean of the updates' metrics, which have the given names (default: `METRICS`), the loss first.
 
-        Raises DivergedError where the loss is not finite.
+        Raises DivergedError where the loss is not finite; with ``on_nan: skip`` the mean is over the other updates.
         """
-        means = torch.stack([output["metrics"] for output in outputs]).mean(dim=0).tolist()
+        metrics = torch.stack([output["metrics"] for output in outputs])
+        if self.spec.meta.on_nan == "skip":
+            finite = metrics[:, 0].isfinite()
+            if not finite.all():
+                log.warning("frame %d: %d updates with a loss that is not finite left out", frame, int((~finite).sum()))
+            means = metrics[finite].mean(dim=0).tolist()  # NaN if there is none
+            return dict(zip(names or self.METRICS, means, strict=True))
+        means = metrics.mean(dim=0).tolist()
         if not math.isfinite(means[0]):
             raise DivergedError(f"the loss is {means[0]} at frame {frame}")
         return dict(zip(names or self.METRICS, means, strict=True))

@@ -36,6 +36,11 @@ def add_to(commands: Commands) -> None:
         "--threads", type=positive, default=1, help="processor threads (default 1; one a worker with meta.distributed)"
     )
     train.add_argument("--inprogress", type=Path, help="folder of sessions in progress (default OUT/.inprogress)")
+    train.add_argument("--keep-memory", action="store_true", help="keep the final replay memory, to extend the session")
+    train.add_argument(
+        "--extend", type=Path, metavar="RESULT_DIR",
+        help="go on with that finished session (its trial, session and backend) to the spec's longer env.max_frame",
+    )  # fmt: skip
     train.set_defaults(command=_train)
 
 
@@ -43,18 +48,10 @@ def _train(options: argparse.Namespace) -> int:
     from slm.spec import load_spec
 
     spec = load_spec(options.spec_file, options.spec_name, variables(options))
-    if options.search is not None and spec.meta.search_scheduler is None:
-        raise UserError(
-            f"--search: the spec '{spec.name}' has no meta.search_scheduler, which says how a trial is stopped"
-        )
+    _check_options(options, spec)
     for warning in spec.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     distributed = spec.meta.distributed is not False
-    if distributed and options.session is not None:
-        raise UserError(
-            f"--session {options.session}: the sessions of '{spec.name}' train together (meta.distributed: "
-            f"{spec.meta.distributed}); leave it out"
-        )
     interval = _checkpoint_interval()
     threads = max(options.threads // spec.meta.max_session, 1) if distributed else options.threads
     for variable in THREAD_VARIABLES:  # before the libraries that read them are loaded
@@ -64,8 +61,13 @@ def _train(options: argparse.Namespace) -> int:
     gc.disable()
     from slm.algorithms import DivergedError
     from slm.distributed import WorkerFailedError
-    from slm.train import SessionInterruptedError
+    from slm.extension import find_extension
+    from slm.saving import SessionInterruptedError
 
+    extension = None if options.extend is None else find_extension(options.extend, spec, options.inprogress)
+    if extension is not None:
+        options.trial, options.session, options.backend = extension.trial, extension.session, extension.backend
+    options.extends = None if extension is None else extension.folder
     backend = _backend(options.backend, threads)
     gc.freeze()
     gc.enable()
@@ -76,6 +78,10 @@ def _train(options: argparse.Namespace) -> int:
         what = "trial" if distributed else "session"
         print(f"slm: stopped by {interruption}; the same command resumes the {what}", file=sys.stderr)
         return 128 + interruption.signal_number
+    except OSError as error:  # a full disk, a folder that can't be written any more
+        print(f"slm: training stopped: {error}; once that is mended, the same command goes on from the last checkpoint",
+              file=sys.stderr)  # fmt: skip
+        return 1
     except DivergedError as error:
         print(f"slm: {error}", file=sys.stderr)
         return 1
@@ -86,6 +92,24 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(options, spec):  # type: ignore[no-untyped-def]  # naming its types would load them
+    """Raises UserError for options that the spec makes no sense of."""
+    if options.search is not None and spec.meta.search_scheduler is None:
+        raise UserError(
+            f"--search: the spec '{spec.name}' has no meta.search_scheduler, which says how a trial is stopped"
+        )
+    distributed = spec.meta.distributed is not False
+    if distributed and options.session is not None:
+        raise UserError(
+            f"--session {options.session}: the sessions of '{spec.name}' train together (meta.distributed: "
+            f"{spec.meta.distributed}); leave it out"
+        )
+    if distributed and (options.extend is not None or options.keep_memory):
+        raise UserError(f"--extend, --keep-memory: not for sessions that train together ('{spec.name}')")
+    if options.search is not None and options.extend is not None:
+        raise UserError("--extend: not for a session that a search may stop (--search)")
+
+
 def _session(options, spec, backend, interval):  # type: ignore[no-untyped-def]  # naming its types would import torch
     """The training of one session, ready to be called, and its folder."""
     from slm.spec import session_hash
@@ -94,7 +118,12 @@ def _session(options, spec, backend, interval):  # type: ignore[no-untyped-def] 
     session = options.session or 0
     identity = session_hash(spec, trial=options.trial, session=session, backend=backend.name, search=options.search)
     out, inprogress = _folders(options, spec.name, identity, f"session{session}")
-    job = Job(spec, options.trial, session, identity, out, inprogress, interval, search=options.search)
+    if options.extend is not None and out.resolve() == options.extend.resolve():
+        raise UserError(f"--out: {out} holds the session to extend; name another folder")
+    job = Job(
+        spec, options.trial, session, identity, out, inprogress, interval, keep_memory=options.keep_memory,
+        extends=options.extends, search=options.search,
+    )  # fmt: skip
     return lambda: train(job, backend), out
 
 

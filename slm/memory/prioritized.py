@@ -89,7 +89,12 @@ class PrioritizedRing(Ring):
         return (weights / weights.max()).astype(np.float32)
 
     def update_priorities(self, places: NDArray[np.int64], errors: NDArray[Any]) -> None:
-        """Set the priorities of the sampled transitions from their absolute errors (batch_size,)."""
+        """Set the priorities of the sampled transitions from their absolute errors (batch_size,), the finite ones."""
+        finite = np.isfinite(errors)
+        if not finite.all():  # the update was left out
+            places, errors = places[finite], errors[finite]
+        if not len(places):
+            return
         priorities = (np.abs(errors).astype(np.float64) + self.epsilon) ** self.alpha
         self._tree[places] = priorities
         self._highest = max(self._highest, float(priorities.max()))

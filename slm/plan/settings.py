@@ -27,6 +27,7 @@ class Settings:
     backend: str
     checkpoint_interval: float
     allow_incomplete: bool
+    keep_memory: bool = False
     spec_file: Path | None = None
     spec_name: str | None = None
     variables: str = ""
@@ -50,6 +51,7 @@ def read_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Setti
         backend=config.get("backend", "auto"),
         checkpoint_interval=config.get("checkpoint_interval", 60),
         allow_incomplete=config.get("allow_incomplete", False),
+        keep_memory=config.get("keep_memory", False),
         spec_file=Path(own) if own is not None else None,
         spec_name=config.get("spec_name"),
         variables=config.get("set") or "",

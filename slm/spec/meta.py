@@ -57,6 +57,9 @@ class MetaSpec(SpecModel):
     rigorous_eval: Annotated[Natural, BeforeValidator(_episodes)] = Field(
         default=0, description="Episodes of each separate evaluation; 0 infers scores from training."
     )
+    on_nan: Literal["stop", "skip"] = Field(
+        default="stop", description="A loss that is NaN or infinite stops the session, or its update is left out."
+    )
     search_scheduler: Annotated[SearchSchedulerSpec | None, BeforeValidator(_empty_is_null)] = Field(
         default=None, description="Early stopping of a search's trials; null runs all to the end."
     )

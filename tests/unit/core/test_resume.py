@@ -32,7 +32,7 @@ def crash(monkeypatch: pytest.MonkeyPatch, run: Run) -> Callable[..., None]:
     """``crash(spec, saves, at, …)``: train, save at the given frames, and crash at frame ``at``."""
 
     def make(spec: Spec, saves: list[int], at: int, **keys: Any) -> None:
-        plain = slm.train._Saver
+        plain = slm.train.Saver
 
         class Saver(plain):
             def __call__(self) -> None:
@@ -43,7 +43,7 @@ def crash(monkeypatch: pytest.MonkeyPatch, run: Run) -> Callable[..., None]:
                     raise Crash
 
         with monkeypatch.context() as patch:
-            patch.setattr(slm.train, "_Saver", Saver)
+            patch.setattr(slm.train, "Saver", Saver)
             with pytest.raises(Crash):
                 run(spec, **keys)
         gc.collect()  # the tables' open files, which would be gone with their process

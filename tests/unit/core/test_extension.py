@@ -86,3 +86,22 @@ def test_updates_that_diverge_stop_or_are_left_out(
     assert train(name, 300, "skip", **changes, **{"meta.on_nan": "skip"}) == 0
     networks = torch.load(tmp_path / "skip" / "model.pt", weights_only=True)["networks"]
     assert all(value.isfinite().all() for network in networks.values() for value in network.values())
+
+
+def test_session_that_a_search_may_stop_is_not_extended(
+    train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What its other trials decided can't be repeated; where they let it train to the end, it can be verified."""
+    short, changes = tmp_path / "short", {"meta.search_scheduler": {"grace_period": 100, "reduction_factor": 3}}
+    assert train("ppo", 300, "short", "--search", "abc", **changes) == 0
+    assert not list(short.glob(".inprogress/*/checkpoint.pt"))
+    capsys.readouterr()
+    assert train("ppo", 400, "long", "--extend", str(short), **changes) == 2
+    assert "belongs to a search that could have stopped it" in capsys.readouterr().err
+    assert train("ppo", 400, "long", "--extend", str(short), "--search", "abc", **changes) == 2
+    assert "--extend: not for a session that a search may stop (--search)" in capsys.readouterr().err
+    assert main(["verify", str(short)]) == 0
+    record = json.loads((short / "session.json").read_text())
+    (short / "session.json").write_text(json.dumps({**record, "state": "pruned"}))
+    assert main(["verify", str(short)]) == 2
+    assert "stopped by a search" in capsys.readouterr().err

@@ -90,7 +90,7 @@ NORMALISED = {
     ("name", "changes", "saves", "at"),
     [
         ("ppo", {}, [412], 540),
-        ("ppo", {}, [4], 796),
+        ("ppo", {}, [4], 792),
         ("ppo", {}, [800], 800),
         ("ppo", NORMALISED, [450], 700),
         ("ppo", {"agent.net.optim_spec": {"name": "RMSprop", "centered": True}}, [300], 400),

@@ -252,7 +252,7 @@ def test_finished_session_is_published_again_without_training(
     assert {path.name: path.read_bytes() for path in second.iterdir()} == everything
     assert "the session is finished already" in caplog.text
     (folder,) = inprogress.iterdir()
-    assert not list(folder.glob("checkpoint*")), "of a finished session no memory is kept"
+    assert [path.name for path in folder.glob("*checkpoint*")] == ["checkpoint.pt"], "what extends it, and no more"
 
 
 def test_finished_session_of_other_code_is_trained_again(

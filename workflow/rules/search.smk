@@ -28,16 +28,6 @@ use rule train_session as train_search_session with:
         trial=r"\d{1,4}",
 
 
-def trials_of(wildcards, generations):
-    """The trials of a search; of one that draws in generations, once those up to the given number are drawn."""
-    experiment = experiment_of(wildcards)
-    for generation in experiment.drawn_later(generations):
-        checkpoints.draw_generation.get(
-            experiment=wildcards.experiment, generation=generation
-        )
-    return experiment.first_trials(generations)
-
-
 # A checkpoint, because a generation's settings rest on the scores of the trials before it.
 checkpoint draw_generation:
     input:
@@ -105,16 +95,6 @@ checkpoint rank_trials:
     shell:
         "slm aggregate-experiment --trials {input.trials:q} --rungs {input.rungs:q} --out {output.table:q}"
         " --decisions {output.decisions:q} > {log:q} 2>&1"
-
-
-def validating_trials(wildcards):
-    """Input function: the statistics of the trials that validate the best settings."""
-    table = checkpoints.rank_trials.get(**wildcards).output.table
-    return expand(
-        "results/experiments/{experiment}/trial{trial}/trial.json",
-        experiment=wildcards.experiment,
-        trial=experiment_of(wildcards).best(ranked_trials(table)),
-    )
 
 
 rule validate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 
 import pytest
 from snakemake_project import Project
@@ -12,12 +11,8 @@ from slm.spec import load_spec
 
 pytestmark = pytest.mark.workflow
 
-# Of a processor, not of a clock: the machine may be busy. Planning takes about 7.
-PLANNING_SECONDS = 20
 
-
-def test_four_sessions_of_each_of_238_experiments_are_planned_in_seconds(shipped: Project) -> None:
-    before = children_seconds()
+def test_four_sessions_of_each_of_238_experiments_are_planned(shipped: Project) -> None:
     planned = shipped.planned("--config", "suites=[classic_control,box2d,mujoco,atari]")
     assert planned == {
         "plan_trial": 238,
@@ -27,7 +22,6 @@ def test_four_sessions_of_each_of_238_experiments_are_planned_in_seconds(shipped
         "aggregate_experiment": 238,
         "benchmark_table": 4,
     }
-    assert children_seconds() - before < PLANNING_SECONDS
 
 
 @pytest.mark.parametrize(("suite", "experiments"), [("box2d", 10), ("mujoco", 33), ("atari", 177)])
@@ -44,9 +38,3 @@ def test_the_variables_of_a_row_reach_the_spec_of_its_trial(shipped: Project) ->
     spec = load_spec(path, "ppo_atari_lam85")
     assert (spec.env.name, spec.env.max_frame) == ("ALE/Pong-v5", 10_000_000)
     assert json.loads(path.read_text())["_trial"]["experiment"] == "ppo_pong"
-
-
-def children_seconds() -> float:
-    """Processor time of the child processes that have ended, in seconds."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

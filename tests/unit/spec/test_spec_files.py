@@ -183,12 +183,7 @@ def test_arc_file_that_is_not_there_is_refused(write: Write, examples: Any, file
     assert "agent.net.arc_file" in str(caught.value)
 
 
-def test_importing_the_language_is_quick_and_imports_no_heavy_library() -> None:
-    code = (
-        "import sys, time; start = time.process_time(); import slm.spec; used = time.process_time() - start;"
-        "print(used, *{'torch', 'gymnasium', 'pandas', 'numpy'} & set(sys.modules))"
-    )
+def test_importing_the_language_imports_no_heavy_library() -> None:
+    code = "import sys, slm.spec; print(*{'torch', 'gymnasium', 'pandas', 'numpy'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, *heavy = result.stdout.split()
-    assert heavy == []
-    assert float(seconds) < 0.5
+    assert result.stdout.split() == []

@@ -44,7 +44,7 @@ ROWS = [
     Row(BENCHMARK / "ppo/ppo_classic.yaml", "ppo_cartpole", 80_000, 400.0),
     Row(BENCHMARK / "ppo/ppo_classic.yaml", "ppo_acrobot", 100_000, -130.0),
     Row(BENCHMARK / "ppo/ppo_classic.yaml", "ppo_pendulum", 100_000, -700.0),
-    Row(BENCHMARK / "a2c/a2c_classic.yaml", "a2c_cartpole", 100_000, 300.0),
+    Row(BENCHMARK / "a2c/a2c_classic.yaml", "a2c_cartpole", 150_000, 300.0),
     Row(BENCHMARK / "reinforce/reinforce_classic.yaml", "reinforce_cartpole", 100_000, 300.0),
     Row(BENCHMARK / "sarsa/sarsa_classic.yaml", "sarsa_cartpole", 100_000, 300.0),
     Row(BENCHMARK / "dqn/dqn_classic.yaml", "dqn_acrobot", 40_000, -150.0),

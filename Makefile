@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast mutants lint publish reproduce
+.PHONY: setup demo test test-fast test-slurm mutants lint publish reproduce
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -24,12 +24,21 @@ $(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
 demo: setup
 	$(BIN)/snakemake --cores $(CORES) demo
 
-# All tests; `make test-fast` leaves out those that train to a score and those that run Snakemake.
+# All tests but test-slurm's; `make test-fast` leaves out those that train to a score and those that run Snakemake.
 test: setup
 	$(PYTEST)
 
 test-fast: setup
-	$(PYTEST) -m "not learning and not workflow"
+	$(PYTEST) -m "not learning and not workflow and not slurm"
+
+# The demo suite on a real Slurm on this machine, installed where it is missing and this user may install packages.
+test-slurm: setup
+	@PATH="$$PATH:/usr/sbin"; which slurmctld slurmd sbatch munged > /dev/null || { \
+		sudo=; [ "$$(id -u)" -eq 0 ] || sudo="sudo -n"; \
+		$$sudo apt-get update -q && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends slurm-wlm munge; } || \
+		{ echo "Slurm is not installed, and can't be here; Debian has it as slurm-wlm and munge" >&2; exit 2; }
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?
 mutants: setup

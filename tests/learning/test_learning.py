@@ -83,8 +83,8 @@ def final_score(row: Row, session: int) -> float:
     return table.row["total_reward"]
 
 
-# Of six seeds four learned (-94 to -236) and two did not (-882, -1335); the mean of the first two misses. The cause is
-# not known; the threshold stays.
+# Of six seeds four learned (-94 to -236) and two did not (-882, -1335); older code is alike (three and three).
+# The cause is not known; the threshold stays.
 UNEXPLAINED = pytest.mark.xfail(reason="CrossQ fails to learn Pendulum with some seeds; not explained")
 CASES = [pytest.param(row, id=row.name, marks=UNEXPLAINED if row.name == "crossq_pendulum" else ()) for row in ROWS]
 

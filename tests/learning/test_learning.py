@@ -50,7 +50,8 @@ ROWS = [
     Row(BENCHMARK / "dqn/dqn_classic.yaml", "dqn_acrobot", 40_000, -150.0),
     Row(BENCHMARK / "ddqn_per/ddqn_per_classic.yaml", "ddqn_per_cartpole", 40_000, 200.0),
     Row(BENCHMARK / "sac/sac_classic.yaml", "sac_pendulum", 9_000, -500.0, fresh_episodes=True),
-    Row(OWN / "crossq_pendulum.yaml", "crossq_pendulum", 10_000, -500.0, fresh_episodes=True),
+    # Of six seeds one has not learned by then (-963; the others -62 to -227), and why is not known.
+    Row(OWN / "crossq_pendulum.yaml", "crossq_pendulum", 20_000, -500.0, fresh_episodes=True, sessions=4),
 ]
 
 
@@ -83,13 +84,7 @@ def final_score(row: Row, session: int) -> float:
     return table.row["total_reward"]
 
 
-# Of six seeds four learned (-94 to -236) and two did not (-882, -1335); older code is alike (three and three).
-# The cause is not known; the threshold stays.
-UNEXPLAINED = pytest.mark.xfail(reason="CrossQ fails to learn Pendulum with some seeds; not explained")
-CASES = [pytest.param(row, id=row.name, marks=UNEXPLAINED if row.name == "crossq_pendulum" else ()) for row in ROWS]
-
-
-@pytest.mark.parametrize("row", CASES)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_reaches_score(row: Row) -> None:
     configure_process(threads=1)
     scores = [final_score(row, session) for session in range(row.sessions)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.atomic import write_atomically
+from slm.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,15 @@ def write_json(path: Path, value: Any) -> None:
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write a table without its index; floats round-trip, NaN is an empty cell."""
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """The map in a JSON file. Raises UserError, which calls the file ``what``, where it is missing or unreadable."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{what} {path} is missing or unreadable: {error}") from error
+    return content
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from slm.analysis.experiment import aggregate_experiment
-from slm.analysis.files import write_csv, write_text
+from slm.analysis.files import read_json, write_csv, write_text
 from slm.errors import UserError
 from slm.spec import VALIDATION
 
@@ -65,12 +65,4 @@ def best_spec(spec_json: Path, winner: pd.Series[Any]) -> str:
 
 
 def _number(trial_json: Path) -> int:
-    return int(_read(Path(trial_json))["trial"])
-
-
-def _read(trial_json: Path) -> dict[str, Any]:
-    try:
-        trial: dict[str, Any] = json.loads(trial_json.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"trial {trial_json} is missing or unreadable: {error}") from error
-    return trial
+    return int(read_json(Path(trial_json), "trial")["trial"])

@@ -8,7 +8,6 @@ hand, is shown beside the row. docs/benchmarks/evidence/<name>/ holds single ses
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from slm.analysis.files import write_json, write_text
+from slm.analysis.files import read_json, write_json, write_text
 from slm.errors import UserError
 from slm.plan import Experiment, Row
 
@@ -56,7 +55,7 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     """
     if not (trial_dir / "trial.json").exists():
         return False
-    trial = _read_json(trial_dir / "trial.json")
+    trial = read_json(trial_dir / "trial.json", "trial")
     numbers = [number for number in range(trial["sessions_asked"]) if number not in trial["missing"]]
     if not numbers:
         return False
@@ -64,7 +63,7 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     if outdated := spec_changes(row, records.values()):
         raise UserError(f"{trial_dir}: session {outdated[0]} was not trained from the spec of '{row.experiment}'")
     curve = _read_csv(trial_dir / "curve.csv")
-    spec = _read_json(trial_dir / "spec.json")
+    spec = read_json(trial_dir / "spec.json", "spec")
     for file in folder.glob("session*.json"):
         file.unlink()
     write_json(folder / "spec.json", spec)
@@ -100,7 +99,7 @@ def publish_evidence(session_dir: Path, name: str, docs: Path) -> Path:
 
 def session_record(session_dir: Path) -> dict[str, Any]:
     """A finished session's record with the digests of its artifacts; raises UserError where one can't be read."""
-    record = _read_json(session_dir / "session.json")
+    record = read_json(session_dir / "session.json", "session")
     if record.get("state") != "finished":
         raise UserError(f"session {session_dir} has not finished: its state is {record.get('state')!r}")
     return {**record, "sha256": {name: file_digest(session_dir / name) for name in DIGESTED}}
@@ -120,13 +119,17 @@ def read_row(folder: Path) -> PublishedRow | None:
     if not (folder / "trial.json").exists():
         return None
     files = sorted(folder.glob("session*.json"), key=lambda path: int(re.sub(r"\D", "", path.stem) or 0))
-    return PublishedRow(folder, _read_json(folder / "trial.json"), [_read_json(file) for file in files])
+    return PublishedRow(
+        folder, read_json(folder / "trial.json", "trial"), [read_json(file, "session") for file in files]
+    )
 
 
 def read_evidence(docs: Path) -> list[tuple[Path, dict[str, Any], pd.DataFrame]]:
     """Folder, session.json and train.csv of each single session, in the order of their names."""
     folders = sorted(path.parent for path in (docs / "benchmarks" / EVIDENCE).glob("*/session.json"))
-    return [(folder, _read_json(folder / "session.json"), _read_csv(folder / "train.csv")) for folder in folders]
+    return [
+        (folder, read_json(folder / "session.json", "session"), _read_csv(folder / "train.csv")) for folder in folders
+    ]
 
 
 def read_note(folder: Path) -> str:
@@ -141,14 +144,6 @@ def _thin(curve: pd.DataFrame) -> str:
     buffer = StringIO()
     shown.to_csv(buffer, index=False, float_format="%.7g", lineterminator="\n")
     return buffer.getvalue()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or unreadable: {error}") from error
-    return content
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -52,7 +52,11 @@ class BodyWithHeads(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = x.float()
-        features = self.body(x / MAX_PIXEL if self.normalize else x)
+        if self.normalize:
+            x = x / MAX_PIXEL
+        if x.dim() == 4:  # images: with a pixel's channels side by side convolutions are faster
+            x = x.contiguous(memory_format=torch.channels_last)
+        features = self.body(x)
         outputs = [head(features) for head in self.heads]
         if self.log_std is not None:
             outputs.insert(1, self.log_std.expand_as(outputs[0]))

@@ -1,7 +1,7 @@
 """How agents learn: one file for each algorithm."""
 
 from slm.algorithms.actor_critic import ActorCritic
-from slm.algorithms.base import Algorithm, Clock, DivergedError, Spaces
+from slm.algorithms.base import Algorithm, DivergedError
 from slm.algorithms.crossq import CrossQ
 from slm.algorithms.dqn import DQN
 from slm.algorithms.ppo import PPO
@@ -10,6 +10,7 @@ from slm.algorithms.reinforce import Reinforce
 from slm.algorithms.sac import SoftActorCritic
 from slm.algorithms.sarsa import SARSA
 from slm.algorithms.sil import PPOSIL, SIL
+from slm.algorithms.task import Clock, Spaces
 from slm.errors import UserError
 from slm.spec import Spec
 

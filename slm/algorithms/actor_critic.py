@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces
+from slm.algorithms.base import Metrics
 from slm.algorithms.masked import mean, standardize
 from slm.algorithms.policy_gradient import PolicyGradient
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Rollout
 from slm.nets.network import Parameters

@@ -11,21 +11,19 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from slm.algorithms.acting import Acting
-from slm.algorithms.distributions import action_count
 from slm.algorithms.divergence import DivergedError, left_out_where_diverged
 from slm.algorithms.hogwild import Sharing
 from slm.algorithms.policies import Policy
 from slm.algorithms.schedules import Rate, Schedule, make_rate
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Backend, Call, EagerBackend, Inputs, Outputs, Program, StepFunction
 from slm.errors import UserError
 from slm.memory import Memory
@@ -38,42 +36,6 @@ from slm.torch_optim import TorchOptimizer, optimizer_for
 log = logging.getLogger(__name__)
 
 Metrics = dict[str, float]
-
-
-@dataclass
-class Clock:
-    """What has been counted since the session began."""
-
-    frame: int = 0
-    """Environment steps, over all environments of the vector."""
-    opt_step: int = 0
-    """Gradient steps."""
-    train_calls: int = 0
-    """Times that the algorithm trained (a whole rollout, or a set of sampled batches)."""
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """What the agent sees and does in one environment."""
-
-    observation: gym.spaces.Box
-    action: gym.Space
-    num_envs: int
-    stacked: int | None = None
-    """Frames in an observation that stacks the last ones along its first dimension, oldest first, with zeros from
-    before the episode's start; None for one that doesn't."""
-
-    @property
-    def observation_type(self) -> tuple[tuple[int, ...], Any]:
-        """Shape and NumPy type of one observation in memory."""
-        return self.observation.shape, np.uint8 if self.observation.dtype == np.uint8 else np.float32
-
-    @property
-    def action_type(self) -> tuple[tuple[int, ...], Any]:
-        """Shape and NumPy type of one action in memory."""
-        if isinstance(self.action, gym.spaces.Box):
-            return (action_count(self.action),), np.float32
-        return () if isinstance(self.action, gym.spaces.Discrete) else (action_count(self.action),), np.int64
 
 
 class Algorithm(ABC):
@@ -311,23 +273,6 @@ class Algorithm(ABC):
         if not math.isfinite(means[0]):
             raise DivergedError(f"the loss is {means[0]} at frame {frame}")
         return dict(zip(names or self.METRICS, means, strict=True))
-
-
-def elementwise_loss(spec: NetSpec) -> nn.Module:
-    """The torch.nn loss of a net spec, without reduction: algorithms weight and average the elements themselves.
-
-    Raises UserError for a reduction other than the mean.
-    """
-    kwargs = dict(spec.loss_spec)
-    if (reduction := kwargs.pop("reduction", "mean")) != "mean":
-        raise UserError(f"agent.net.loss_spec.reduction: '{reduction}' is not supported; allowed: mean")
-    names = {name.lower(): name for name in nn.modules.loss.__all__}
-    return getattr(nn, names[kwargs.pop("name").lower()])(**kwargs, reduction="none")
-
-
-def symlog(x: Tensor) -> Tensor:
-    """sign(x) ln(1 + |x|)."""
-    return x.sign() * x.abs().log1p()
 
 
 def tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:

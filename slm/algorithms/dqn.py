@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Memory, Metrics, Spaces, elementwise_loss
+from slm.algorithms.base import Memory, Metrics
 from slm.algorithms.distributions import make_distribution
+from slm.algorithms.losses import elementwise_loss
 from slm.algorithms.policies import make_policy
 from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.errors import UserError
 from slm.memory import Replay

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces
+from slm.algorithms.base import Algorithm, Memory, Metrics
 from slm.algorithms.distributions import make_distribution, warn_of_log_std_init
 from slm.algorithms.policies import make_policy
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Call, Inputs, Outputs, StepFunction
 from slm.memory import Episodes, Rollout
 from slm.spec import NetSpec, OnPolicyCrossEntropySpec, Spec

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slm.algorithms.base import Spaces, elementwise_loss, tensors
+from slm.algorithms.base import tensors
+from slm.algorithms.losses import elementwise_loss
 from slm.algorithms.on_policy import OnPolicy, sized
 from slm.algorithms.returns import bootstrapped_returns, gae
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Spaces
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import Rollout
 from slm.nets import build_network

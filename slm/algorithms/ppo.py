@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces, symlog
+from slm.algorithms.base import Metrics
+from slm.algorithms.losses import symlog
 from slm.algorithms.masked import standardize
 from slm.algorithms.on_policy import sized
 from slm.algorithms.policy_gradient import PolicyGradient
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import Rollout
 from slm.nets.network import Parameters

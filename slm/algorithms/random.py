@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces
+from slm.algorithms.base import Algorithm, Memory, Metrics
 from slm.algorithms.policies import Uniform
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.memory import NoMemory
 from slm.spec import Spec

@@ -7,11 +7,12 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Memory, Metrics, Spaces, tensors
+from slm.algorithms.base import Memory, Metrics, tensors
 from slm.algorithms.masked import mean, unit_scale
 from slm.algorithms.on_policy import OnPolicy
 from slm.algorithms.returns import monte_carlo_returns
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Episodes, Rollout
 from slm.nets import build_network

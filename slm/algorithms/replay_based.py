@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slm.algorithms.base import Algorithm, Clock, Memory, Metrics, Spaces, tensors
+from slm.algorithms.base import Algorithm, Memory, Metrics, tensors
 from slm.algorithms.schedules import make_schedule
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Inputs, Outputs
 from slm.memory import PrioritizedReplay, Replay
 from slm.memory.ring import allocation

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces, elementwise_loss, symlog, tensors
+from slm.algorithms.base import Metrics, tensors
 from slm.algorithms.distributions import warn_of_log_std_init
+from slm.algorithms.losses import elementwise_loss, symlog
 from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_rate, progress
 from slm.algorithms.soft_actions import Draw, make_soft_actions, make_soft_policy
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs, StepFunction
 from slm.errors import UserError
 from slm.memory import Replay

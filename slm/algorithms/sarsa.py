@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, stack
 
-from slm.algorithms.base import Clock, Metrics, Spaces, elementwise_loss, tensors
+from slm.algorithms.base import Metrics, tensors
+from slm.algorithms.losses import elementwise_loss
 from slm.algorithms.masked import mean
 from slm.algorithms.on_policy import OnPolicy
+from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs
 from slm.errors import UserError
 from slm.memory import Rollout

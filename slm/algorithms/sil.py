@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, stack
 
 from slm.algorithms.actor_critic import ActorCritic
-from slm.algorithms.base import Clock, Memory, Metrics, tensors
+from slm.algorithms.base import Memory, Metrics, tensors
 from slm.algorithms.policy_gradient import PolicyGradient
 from slm.algorithms.ppo import PPO
 from slm.algorithms.returns import bootstrapped_returns
+from slm.algorithms.task import Clock
 from slm.backend import Agent, Inputs, Outputs
 from slm.memory import Episodes, ImitationMemory, PrioritizedRing, Ring, Rollout
 from slm.memory.ring import Layout, allocation

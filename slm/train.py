@@ -32,13 +32,14 @@ from slm.errors import UserError
 from slm.extension import copy_end
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
+from slm.retention import MODELS, REMOVED
 from slm.saving import Saver, collect_signals
 from slm.session import Session, Tables
 from slm.spec import Spec, canonical
 
 log = logging.getLogger(__name__)
 
-ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json")
+ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", *MODELS, "session.json")
 """What a finished session leaves; session.json comes last."""
 
 RUNGS = "rungs.csv"
@@ -75,7 +76,11 @@ class Job:
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        return ARTIFACTS if self.search is None else (RUNGS, *ARTIFACTS)
+        """What it leaves, in the order of publishing; of removed models the digests stand for them."""
+        names = ARTIFACTS if self.search is None else (RUNGS, *ARTIFACTS)
+        if not (self.folder / REMOVED).exists():
+            return names
+        return (REMOVED, *(name for name in names if name not in MODELS))
 
 
 def train(job: Job, backend: Backend) -> None:
@@ -230,6 +235,7 @@ def _finish(job: Job, session: Session) -> None:
     best = session.model(state.best.agent, state.best.frame, state.best.normaliser) if state.best.agent else final
     write_atomically(job.folder / "model.pt", to_bytes(final))
     write_atomically(job.folder / "best.pt", to_bytes(best))
+    (job.folder / REMOVED).unlink(missing_ok=True)
     summary = _summary(job, session)
     write_atomically(job.folder / "session.json", (json.dumps(summary, indent=2) + "\n").encode())
 
@@ -284,5 +290,6 @@ def is_finished(job: Job) -> bool:
 
 def _publish(job: Job) -> None:
     """Copy the artifacts to where they belong."""
+    (job.out / REMOVED).unlink(missing_ok=True)
     for name in job.artifacts:
         write_atomically(job.out / name, (job.folder / name).read_bytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slm.commands.arguments import Commands, positive
+from slm.commands.arguments import Commands, natural, positive
 
 
 def add_to(commands: Commands) -> None:
@@ -25,6 +25,16 @@ def add_to(commands: Commands) -> None:
     experiment.add_argument("--rungs", type=Path, nargs="*", default=[], help="rungs.csv of a search's sessions")
     experiment.add_argument("--decisions", type=Path, help="file for the rungs of all sessions, joined")
     experiment.set_defaults(command=_aggregate_experiment)
+
+    models = commands.add_parser(
+        "keep-models", help="keep the models of a search's best trials (used by the pipeline)"
+    )
+    models.add_argument("--ranking", type=Path, required=True, help="experiment.csv of the search")
+    models.add_argument("--session-dirs", type=Path, nargs="+", required=True)
+    models.add_argument("--keep", type=natural, required=True, metavar="N", help="trials whose models stay")
+    models.add_argument("--inprogress", type=Path, required=True, help="folder of sessions in progress")
+    models.add_argument("--out", type=Path, required=True, help="table of the trials that have their models")
+    models.set_defaults(command=_keep_models)
 
     validation = commands.add_parser("validate-search", help="the winner of a search (used by the pipeline)")
     validation.add_argument("--ranking", type=Path, required=True, help="experiment.csv of the search")
@@ -65,6 +75,14 @@ def _aggregate_experiment(options: argparse.Namespace) -> int:
     write_experiment(options.trials, options.out)
     if options.decisions is not None:
         write_decisions(options.rungs, options.decisions)
+    return 0
+
+
+def _keep_models(options: argparse.Namespace) -> int:
+    from slm.plan import ranked_trials
+    from slm.retention import keep_models
+
+    keep_models(ranked_trials(options.ranking), options.session_dirs, options.keep, options.inprogress, options.out)
     return 0
 
 

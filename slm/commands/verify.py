@@ -29,11 +29,12 @@ def add_to(commands: Commands) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     from slm.extension import read_record
+    from slm.retention import removed_digests
 
     records = [read_record(folder) for folder in options.result_dirs]
     for folder in options.result_dirs:
         for name in COMPARED:
-            if not (folder / name).is_file():
+            if not (folder / name).is_file() and name not in removed_digests(folder):
                 raise UserError(f"{folder}: {name} is missing")
     equal = [_verify_one(folder, record) for folder, record in zip(options.result_dirs, records, strict=True)]
     return 0 if all(equal) else 1
@@ -46,6 +47,7 @@ def _verify_one(folder: Path, record: dict[str, Any]) -> bool:
         os.environ[variable] = str(threads)
 
     from slm.backend import configure_process, make_backend
+    from slm.retention import removed_digests
     from slm.spec import parse_spec
     from slm.train import Job, train
 
@@ -65,9 +67,12 @@ def _verify_one(folder: Path, record: dict[str, Any]) -> bool:
             spec, record["trial"], record["session"], record["spec_hash"], out, Path(scratch) / "inprogress", 1e9
         )  # fmt: skip
         train(job, make_backend(record["backend"]))
-        equal = {name: _digest(folder / name) == _digest(out / name) for name in COMPARED}
+        found = {name: _digest(out / name) for name in COMPARED}
+    removed = {name: digest for name, digest in removed_digests(folder).items() if not (folder / name).exists()}
+    equal = {name: found[name] == (removed.get(name) or _digest(folder / name)) for name in COMPARED}
     for name, same in equal.items():
-        print(f"{folder}/{name}: {'equal' if same else 'DIFFERENT'}")
+        what = " (removed; its digest)" if name in removed else ""
+        print(f"{folder}/{name}{what}: {'equal' if same else 'DIFFERENT'}")
     return all(equal.values())
 
 

@@ -48,6 +48,10 @@ class Plan:
         warnings = (experiment.check() for experiment in self.experiments.values())
         return list(dict.fromkeys(chain.from_iterable(warnings)))
 
+    def models_gone(self, keep: int) -> list[str]:
+        """Messages on searches whose best ``keep`` trials have lost models to an earlier run that kept fewer."""
+        return [message for search in self.searches().values() for message in search.models_gone(keep)]
+
     def hogwild(self) -> dict[int, list[str]]:
         """Number of workers → names of the experiments whose trials so many sessions train together."""
         found: dict[int, list[str]] = {}

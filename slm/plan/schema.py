@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from slm.errors import UserError
 
-TYPES = {"array": "a list", "boolean": "true or false", "number": "a number", "string": "text"}
+TYPES = {"array": "a list", "boolean": "true or false", "integer": "a whole number", "number": "a number",
+         "string": "text"}  # fmt: skip
 
 
 def nearest(name: str, allowed: list[str]) -> str:
@@ -46,6 +47,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{key}: '{value}' is not allowed; {error.schema.get('description', f'must match {rule}')}"
         case "minItems" | "minLength":
             return f"{key}: must not be empty"
+        case "minimum":
+            return f"{key}: {value} is not allowed; allowed: numbers of at least {rule}"
         case "exclusiveMinimum":
             return f"{key}: {value} is not allowed; allowed: numbers above {rule}"
         case _:

@@ -16,7 +16,9 @@ from slm.errors import UserError
 from slm.plan.baselines import baseline_key
 from slm.plan.experiments import Experiment, Results
 from slm.plan.generations import read_generation
+from slm.plan.ranking import ranked_trials
 from slm.plan.sampling import GENERATION, Settings, draw_generation, draw_up_front, grid_size
+from slm.retention import read_removed
 from slm.spec import VALIDATION, SearchResourcesSpec, Spec, SpecError, read_file, search_hash, spec_of_trial
 
 SEARCH_FIGURES = ("best_so_far", "rung_survival", "hyperparameters", "parallel_coordinates", "importance")
@@ -108,13 +110,26 @@ class SearchExperiment(Experiment):
             )
         return warnings
 
+    def models_gone(self, keep: int) -> list[str]:
+        """A message where models of the best ``keep`` trials were removed by an earlier run that kept fewer."""
+        table, removed = self.folder / "experiment.csv", read_removed(self.folder / "models.csv")
+        ranked = ranked_trials(table)[:keep] if removed and table.exists() else []
+        gone = ", ".join(str(trial) for trial in ranked if trial in removed)
+        if not gone:
+            return []
+        return [
+            f"{self.row.experiment}: keep_trials is {keep}, but an earlier run that kept fewer has removed the "
+            f"models of trials {gone}; they are not trained again (docs/search.md says how to have them anyway)"
+        ]
+
     def results(self, allow_incomplete: bool) -> Results | None:
         """What a table reads: the validated winner, and beside it the ranking, the decisions and the figures."""
         trial_json, curve_csv = self.folder / "best/trial.json", self.folder / "best/curve.csv"
         if allow_incomplete:
             # What there is, is read; declared as needed, it could set off training.
             return Results(str(trial_json), str(curve_csv), required=()) if trial_json.exists() else None
-        others = [self.folder / name for name in ("experiment.csv", "search.csv", "validation.csv", "best_spec.yaml")]
+        names = ("experiment.csv", "search.csv", "models.csv", "validation.csv", "best_spec.yaml")
+        others = [self.folder / name for name in names]
         return Results(str(trial_json), str(curve_csv), required=tuple(map(str, (trial_json, curve_csv, *others))))
 
     def figures(self) -> list[Path]:

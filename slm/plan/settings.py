@@ -28,6 +28,7 @@ class Settings:
     checkpoint_interval: float
     allow_incomplete: bool
     keep_memory: bool = False
+    keep_trials: int = 3
     spec_file: Path | None = None
     spec_name: str | None = None
     variables: str = ""
@@ -52,6 +53,7 @@ def read_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Setti
         checkpoint_interval=config.get("checkpoint_interval", 60),
         allow_incomplete=config.get("allow_incomplete", False),
         keep_memory=config.get("keep_memory", False),
+        keep_trials=int(config.get("keep_trials", 3)),
         spec_file=Path(own) if own is not None else None,
         spec_name=config.get("spec_name"),
         variables=config.get("set") or "",

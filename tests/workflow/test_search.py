@@ -17,7 +17,7 @@ from slm.spec import load_spec
 pytestmark = pytest.mark.workflow
 
 NAME = "a2c_cartpole_search"
-OWN = ["spec_file=specs/search.yaml", f"spec_name={NAME}", "mode=search", "backend=eager"]
+OWN = ["spec_file=specs/search.yaml", f"spec_name={NAME}", "mode=search", "backend=eager", "keep_trials=1"]
 FOLDER = Path("results/experiments") / NAME
 
 
@@ -94,9 +94,49 @@ def test_a_second_run_does_nothing_and_a_longer_search_trains_what_is_new(search
     assert project.planned("--config", *OWN) == {}
     write_short_search(project.path / "specs/search.yaml", max_trial=6)
     planned = project.planned("--config", *OWN)
-    assert planned["train_search_session"] == planned["plan_trial"] == 2
+    assert planned["train_stoppable_session"] == planned["plan_trial"] == 2
     assert "train_session" not in planned
     # Train mode shares nothing with it.
     write_short_search(project.path / "specs/search.yaml")
     trained = project.planned("--config", *OWN[:2], "backend=eager")
     assert trained["train_session"] == trained["plan_trial"] == 1
+
+
+def models_of(project: Project) -> set[int]:
+    """The trials of the search that have models, wherever these lie; a session has both or none, in both places."""
+    found = set()
+    for trial in (1, 2, 3, 4):
+        session = project.path / FOLDER / f"trial{trial}/session0"
+        work = project.path / "results/.inprogress" / json.loads((session / "session.json").read_text())["spec_hash"]
+        there = {folder / name for folder in (session, work) for name in ("model.pt", "best.pt")}
+        assert [path.name for path in work.glob("checkpoint*.pt")] == []
+        if any(path.exists() for path in there):
+            assert all(path.exists() for path in there)
+            found.add(trial)
+        assert (session / "removed.sha256").exists() is (trial not in found)
+    return found
+
+
+def test_models_of_the_best_trials_stay_and_the_others_are_not_trained_again(searched: Project, tmp_path: Path) -> None:
+    best, second = (int(row["trial"]) for row in read(searched.path / FOLDER / "experiment.csv")[:2])
+    assert models_of(searched) == {best}
+    table = {int(row["trial"]): row["models"] for row in read(searched.path / FOLDER / "models.csv")}
+    assert table == {trial: "kept" if trial == best else "removed" for trial in (1, 2, 3, 4)}
+    assert (searched.path / FOLDER / f"trial{10_000 + best}/session0/best.pt").exists()
+
+    project = Project(tmp_path / "project")
+    shutil.copytree(searched.path, project.path, symlinks=True)
+    more = [*OWN[:-1], "keep_trials=2"]
+    assert project.planned("--config", *more) == {"keep_models": 1, "benchmark_table": 1}
+    printed = project.finish("--config", *more)
+    assert f"keep_trials is 2, but an earlier run that kept fewer has removed the models of trials {second};" in printed
+    assert models_of(project) == {best}
+    assert project.planned("--config", *more) == {}
+
+    # As after a kill of Snakemake: jobs of finished sessions run again.
+    before = {path: path.read_bytes() for path in (project.path / FOLDER).glob("trial?/session0/*")}
+    project.finish("--forcerun", "train_stoppable_session", "--config", *more)
+    assert {path: path.read_bytes() for path in (project.path / FOLDER).glob("trial?/session0/*")} == before
+
+    project.finish("--config", *OWN[:-1], "keep_trials=0")
+    assert models_of(project) == set()

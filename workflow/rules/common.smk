@@ -46,7 +46,8 @@ def read_plan():
     backend, reason = choose_backend(settings.backend)
     plan = make_plan(rows, settings.suites, backend, settings.allow_incomplete)
     if workflow.is_main_process:
-        for message in (reason, *plan.check()):
+        models_gone = plan.models_gone(settings.keep_trials)
+        for message in (reason, *plan.check(), *models_gone):
             logger.info(message)
     return settings, plan, plan.hogwild()
 
@@ -73,11 +74,9 @@ def any_of(names):
 
 
 EXPERIMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-# Experiments whose sessions are a job each, unlike those of HOGWILD (number of workers → names).
-INDEPENDENT = EXPERIMENT
-if HOGWILD:
-    names = "|".join(map(re.escape, chain(*HOGWILD.values())))
-    INDEPENDENT = rf"(?!(?:{names})/){EXPERIMENT}"
+# Experiments of which a session is a job, but for those of HOGWILD (number of workers → names) and trials of searches.
+SEARCHED = r"\d{1,4}"
+INDEPENDENT = rf"(?!(?:{any_of(chain(*HOGWILD.values()))})/)(?!(?:{any_of(SEARCHES)})/trial{SEARCHED}/){EXPERIMENT}"
 
 
 wildcard_constraints:
@@ -166,6 +165,16 @@ def trials_of(wildcards, generations):
             experiment=wildcards.experiment, generation=generation
         )
     return experiment.first_trials(generations)
+
+
+def searched_sessions(wildcards):
+    """Input function: the records of all sessions of a search, once all its trials are drawn."""
+    experiment = experiment_of(wildcards)
+    return [
+        str(experiment.trial_dir(trial) / f"session{session}/session.json")
+        for trial in trials_of(wildcards, None)
+        for session in experiment.sessions(trial)
+    ]
 
 
 def validating_trials(wildcards):

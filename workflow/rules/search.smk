@@ -2,15 +2,15 @@
 localrules:
     draw_generation,
     rank_trials,
+    keep_models,
     validate,
     search_figures,
 
 
-ruleorder: train_search_session > train_session
 ruleorder: rank_trials > aggregate_experiment
 
 
-# The sessions of a search with early stopping, which leave their decisions as well.
+# Their models are no declared outputs: most of them are removed later, and that is to train nothing again.
 use rule train_session as train_search_session with:
     output:
         multiext(
@@ -18,14 +18,27 @@ use rule train_session as train_search_session with:
             train="train.csv",
             evaluation="eval.csv",
             timing="timing.csv",
-            model="model.pt",
-            best="best.pt",
+            record="session.json",
+        ),
+    wildcard_constraints:
+        experiment=any_of(name for name in SEARCHES if name not in STOPPING_SEARCHES),
+        trial=SEARCHED,
+
+
+# The sessions of a search with early stopping, which leave their decisions as well.
+use rule train_session as train_stoppable_session with:
+    output:
+        multiext(
+            "results/experiments/{experiment}/trial{trial}/session{session}/",
+            train="train.csv",
+            evaluation="eval.csv",
+            timing="timing.csv",
             record="session.json",
             rungs="rungs.csv",
         ),
     wildcard_constraints:
         experiment=any_of(STOPPING_SEARCHES),
-        trial=r"\d{1,4}",
+        trial=SEARCHED,
 
 
 # A checkpoint, because a generation's settings rest on the scores of the trials before it.
@@ -95,6 +108,35 @@ checkpoint rank_trials:
     shell:
         "slm aggregate-experiment --trials {input.trials:q} --rungs {input.rungs:q} --out {output.table:q}"
         " --decisions {output.decisions:q} > {log:q} 2>&1"
+
+
+# What becomes of the models is on record; which trial has some is no reason to train.
+rule keep_models:
+    input:
+        table="results/experiments/{experiment}/experiment.csv",
+        records=searched_sessions,
+    output:
+        "results/experiments/{experiment}/models.csv",
+    log:
+        "results/logs/keep_models/{experiment}.log",
+    benchmark:
+        "results/benchmarks/keep_models/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SEARCHES),
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        keep=SETTINGS.keep_trials,
+        folders=lambda wildcards, input: [
+            str(Path(record).parent) for record in input.records
+        ],
+    shell:
+        "slm keep-models --ranking {input.table:q} --session-dirs {params.folders:q} --keep {params.keep}"
+        " --inprogress results/.inprogress --out {output:q} > {log:q} 2>&1"
 
 
 rule validate:

@@ -290,6 +290,7 @@ def is_finished(job: Job) -> bool:
 
 def _publish(job: Job) -> None:
     """Copy the artifacts to where they belong."""
-    (job.out / REMOVED).unlink(missing_ok=True)
+    if (job.out / REMOVED).exists():
+        (job.out / REMOVED).unlink()
     for name in job.artifacts:
         write_atomically(job.out / name, (job.folder / name).read_bytes())

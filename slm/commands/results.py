@@ -26,9 +26,7 @@ def add_to(commands: Commands) -> None:
     experiment.add_argument("--decisions", type=Path, help="file for the rungs of all sessions, joined")
     experiment.set_defaults(command=_aggregate_experiment)
 
-    models = commands.add_parser(
-        "keep-models", help="keep the models of a search's best trials (used by the pipeline)"
-    )
+    models = commands.add_parser("keep-models", help="keep the models of a search's best trials (used by the pipeline)")
     models.add_argument("--ranking", type=Path, required=True, help="experiment.csv of the search")
     models.add_argument("--session-dirs", type=Path, nargs="+", required=True)
     models.add_argument("--keep", type=natural, required=True, metavar="N", help="trials whose models stay")

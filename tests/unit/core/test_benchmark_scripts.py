@@ -50,6 +50,15 @@ def test_multiply_adds_are_counted(case: str, count: str) -> None:
 
 
 @pytest.mark.slow
+def test_long_sessions_are_measured() -> None:
+    header, line = output_of("bench_long.py", "--scale", "0.1", "a2c").splitlines()
+    assert header.split() == ["case", "frames", "early", "late", "ratio", "log", "eval", "checkpoints"]
+    name, frames, *numbers = line.replace("%", "").split()
+    assert (name, frames) == ("a2c", "40960")
+    assert all(float(number) >= 0 for number in numbers)
+
+
+@pytest.mark.slow
 def test_a_session_is_profiled() -> None:
     printed = output_of("profile_session.py", "a2c", "--frames", "2048", "--functions", "5")
     assert [part for part in ("act", "step", "add", "train", "loop") if f"  {part}" in printed] == [

@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast mutants lint publish reproduce
+.PHONY: setup demo test test-fast mutants lint publish reproduce browser
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -30,6 +30,12 @@ test: setup
 
 test-fast: setup
 	$(PYTEST) -m "not learning and not workflow"
+
+# Install Chromium, with which the tests of the report pages open them; nothing to do where it is there.
+browser:
+	@command -v chromium || command -v google-chrome \
+	  || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji; } \
+	  || echo "Chromium could not be installed: the tests that open the reports in a browser will be skipped" >&2
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?
 mutants: setup

@@ -15,7 +15,18 @@ PACKAGE = Path(slm.__file__).parent
 LIBRARIES = ("torch", "numpy", "gymnasium", "mujoco", "ale_py")
 # Rooms outside of training: a change there can't change a session's tables and models. The metrics in session.json come
 # from analysis; when that changes, those of finished sessions stay as they were written.
-READERS = ("analysis", "report", "plan", "baseline.py", "toolchain.py", "cli.py", "commands", "__main__.py")
+READERS = (
+    "analysis",
+    "report",
+    "plan",
+    "baseline.py",
+    "toolchain.py",
+    "play.py",
+    "heartbeat.py",
+    "cli.py",
+    "commands",
+    "__main__.py",
+)
 
 
 @cache

@@ -30,10 +30,11 @@ from slm.backend import Backend
 from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes
 from slm.errors import UserError
 from slm.extension import copy_end
+from slm.heartbeat import Heartbeat
 from slm.provenance import code_fingerprint, library_versions, processor, versions
 from slm.records import Table
 from slm.retention import MODELS, REMOVED
-from slm.saving import Saver, collect_signals
+from slm.saving import Saver, SessionInterruptedError, collect_signals
 from slm.session import Session, Tables
 from slm.spec import Spec, canonical
 
@@ -129,10 +130,10 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
     stopping = _early_stopping(job)
     # What is needed to extend it: all but a replay memory, which is large, is kept in any case.
     keep_end = job.common is None and job.search is None and (job.keep_memory or not session.state.memory.journaled())
-    with collect_signals() as received:
+    with collect_signals() as received, Heartbeat(job.folder, _about(job), SessionInterruptedError) as heartbeat:
         saver = Saver(session, tables, checkpoints, job.checkpoint_interval, received, keep_end)
         try:
-            session.run(tables, saver, stopping.stops if stopping else None)
+            session.run(tables, heartbeat.before(saver, session), stopping.stops if stopping else None)
         except DivergedError as error:
             frame = session.started_at if saver.saved_at is None else saver.saved_at
             last = f"the last checkpoint ({checkpoints.latest}) is of frame {frame}"
@@ -166,6 +167,12 @@ def _early_stopping(job: Job) -> EarlyStopping | None:
     stopping = EarlyStopping(folder, job.trial, scheduler, job.search[:16], code[:16])
     stopping.restore(sorted(job.out.parent.parent.glob(f"trial*/session*/{RUNGS}")))
     return stopping
+
+
+def _about(job: Job) -> dict[str, Any]:
+    """What a sign of life says of the session."""
+    names = {"spec_name": job.spec.name, "trial": job.trial, "session": job.session, "out": str(job.out)}
+    return {**names, "max_frame": job.spec.env.max_frame}
 
 
 def _make(job: Job, backend: Backend) -> Session:

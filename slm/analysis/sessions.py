@@ -19,6 +19,7 @@ RECORD_KEYS = ("spec_hash", "state", "backend", "frames", "opt_step", "wall_time
 # A session that a search has stopped early is as complete as one that went on to its last frame.
 ENDED = ("finished", "pruned")
 CHECKPOINT_COLUMNS = ("frame", "total_reward", "total_reward_ma", "opt_step")
+TIMING_COLUMNS = ("frame", "fps", "wall_t")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Session:
     record: dict[str, Any]
     train: pd.DataFrame
     evaluation: pd.DataFrame
+    timing: pd.DataFrame
 
     def metrics(self, random_mean: float) -> dict[str, float]:
         """The metrics of its training, with gains over the mean return of a random agent."""
@@ -49,7 +51,7 @@ def session_index(folder: Path) -> int:
 
 
 def read_session(folder: Path) -> Session:
-    """Read session.json, train.csv and eval.csv of a folder.
+    """Read session.json, train.csv, eval.csv and timing.csv of a folder.
 
     Raises UserError, naming the folder and the reason, if a file is missing or damaged, if the session hasn't
     finished, or if the score of session.json isn't that of train.csv's last row (files of two different runs).
@@ -58,6 +60,7 @@ def read_session(folder: Path) -> Session:
         record = json.loads((folder / "session.json").read_text(encoding="utf-8"))
         train = _read_checkpoints(folder / "train.csv", CHECKPOINT_COLUMNS)
         evaluation = _read_checkpoints(folder / "eval.csv", (*CHECKPOINT_COLUMNS, "source"))
+        timing = _read_checkpoints(folder / "timing.csv", TIMING_COLUMNS)
     except (OSError, ValueError) as error:
         raise UserError(f"session {folder} is missing or unreadable: {error}") from error
     absent = [key for key in RECORD_KEYS if key not in record] if isinstance(record, dict) else list(RECORD_KEYS)
@@ -65,7 +68,7 @@ def read_session(folder: Path) -> Session:
         raise UserError(f"session {folder} is unreadable: session.json lacks {', '.join(absent)}")
     if record["state"] not in ENDED:
         raise UserError(f"session {folder} has not finished: its state is {record['state']!r}")
-    session = Session(session_index(folder), record, train, evaluation)
+    session = Session(session_index(folder), record, train, evaluation, timing)
     last_row = float(train["total_reward_ma"].iloc[-1])
     # Parsers of some pandas versions are off by one in the last bit.
     if not np.isclose(session.score, last_row, rtol=1e-12, atol=0.0, equal_nan=True):

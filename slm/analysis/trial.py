@@ -28,16 +28,17 @@ CURVES = {"total_reward": "return", "total_reward_ma": "total_reward_ma"}
 def write_trial(
     spec: Path, baseline: Path, session_dirs: Sequence[Path], sessions_asked: int, out: Path, allow_incomplete: bool
 ) -> None:
-    """Write `out`/trial.json and `out`/curve.csv; see aggregate_trial."""
-    trial, curve = aggregate_trial(spec, baseline, session_dirs, sessions_asked, allow_incomplete)
+    """Write `out`/trial.json, `out`/curve.csv and `out`/timing.csv; see aggregate_trial."""
+    trial, curve, timing = aggregate_trial(spec, baseline, session_dirs, sessions_asked, allow_incomplete)
     write_json(out / "trial.json", trial)
     write_csv(out / "curve.csv", curve)
+    write_csv(out / "timing.csv", timing)
 
 
 def aggregate_trial(
     spec_file: Path, baseline: Path, session_dirs: Sequence[Path], sessions_asked: int, allow_incomplete: bool
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Statistics across the sessions of a trial, and its learning curve.
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Statistics across the sessions of a trial, its learning curve, and how long that took.
 
     `spec_file` is the trial's spec.json, whose `_trial.session_hashes` says which hash belongs to each session;
     `baseline` is the file of its environment's random baseline, over which the metrics measure gains. The scores of
@@ -45,6 +46,7 @@ def aggregate_trial(
     means of `session_metrics` over the sessions that have them; `notes` says why those that are null are. The curve
     has one row per log checkpoint, with mean, interval bounds and one column per session of the return (`return_*`,
     the mean of the last 100 episodes) and of its moving average (`total_reward_ma_*`, whose last row is the score).
+    The timing has the mean wall time over sessions at each of these frames, in seconds.
 
     Raises UserError for a missing or unreadable session unless `allow_incomplete`, and in any case for a session of
     another spec or another update backend, and for a baseline that can't be read or is another environment's.
@@ -71,7 +73,7 @@ def aggregate_trial(
         "code_fingerprints": _distinct(session.record.get("code_fingerprint") for session in sessions),
         "git_commits": _distinct(session.record.get("versions", {}).get("git_commit") for session in sessions),
     }
-    return trial, _curve(sessions)
+    return trial, _curve(sessions), _timing(sessions)
 
 
 def _read_spec(spec_file: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -200,3 +202,12 @@ def _curve(sessions: list[Session]) -> pd.DataFrame:
         columns |= {f"{prefix}_mean": means, f"{prefix}_ci_low": low, f"{prefix}_ci_high": high}
         columns |= {f"{prefix}_session{session.index}": values[:, i] for i, session in enumerate(sessions)}
     return pd.DataFrame(columns)
+
+
+def _timing(sessions: list[Session]) -> pd.DataFrame:
+    """timing.csv: `frame`, `wall_t_mean`, `fps_mean`; a session counts at the frames that it has."""
+    rows = [session.timing for session in sessions]
+    if not rows:
+        return pd.DataFrame(columns=["frame", "wall_t_mean", "fps_mean"])
+    means = pd.concat(rows).groupby("frame", as_index=False)[["wall_t", "fps"]].mean()
+    return means.rename(columns={"wall_t": "wall_t_mean", "fps": "fps_mean"})

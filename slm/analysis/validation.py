@@ -17,9 +17,9 @@ from slm.spec import VALIDATION
 
 
 def write_validation(ranking: Path, trials: Sequence[Path], out: Path) -> None:
-    """Write validation.csv, best_spec.yaml, best/trial.json and best/curve.csv into `out`; see validation_table.
+    """Write validation.csv, best_spec.yaml and best/{trial.json,curve.csv,timing.csv} into `out`; see validation_table.
 
-    `trials` are the trial.json of the trials that validate; beside each are its spec.json and its curve.csv.
+    `trials` are the trial.json of the trials that validate; beside each are its spec.json, curve.csv and timing.csv.
     Raises UserError where none of them has a score, and for a file that can't be read.
     """
     table = validation_table(pd.read_csv(ranking), trials)
@@ -29,7 +29,7 @@ def write_validation(ranking: Path, trials: Sequence[Path], out: Path) -> None:
     folder = {_number(path): Path(path).parent for path in trials}[int(winner["validating_trial"])]
     write_csv(out / "validation.csv", table)
     write_text(out / "best_spec.yaml", best_spec(folder / "spec.json", winner))
-    for name in ("trial.json", "curve.csv"):
+    for name in ("trial.json", "curve.csv", "timing.csv"):
         write_text(out / "best" / name, (folder / name).read_text(encoding="utf-8"))
 
 

@@ -71,6 +71,8 @@ def _reproduce(options: argparse.Namespace) -> int:
     published = read_row(folder_of(options.docs, row))
     if published is None:
         raise UserError(f"row '{row.experiment}' was not run: {folder_of(options.docs, row)} has no results of it")
+    if not published.trial.get("reproducible", True):
+        raise UserError(f"row '{row.experiment}' is Hogwild's: its sessions share their parameters, and no run repeats")
     out = options.out or Path("out/reproduce") / row.experiment
     check_folder("--out", out)
     comparison = compare(published.sessions, train_again(row, published, out, options.workers or usable_cores()))

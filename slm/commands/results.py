@@ -50,11 +50,22 @@ def add_to(commands: Commands) -> None:
     table.add_argument("--out", type=Path, required=True)
     table.set_defaults(command=_table)
 
+    figure = commands.add_parser("environment-figure", help="learning curves on one environment (used by the pipeline)")
+    figure.add_argument("--sheet", type=Path, required=True)
+    figure.add_argument("--out", type=Path, required=True, help="path without suffix")
+    figure.set_defaults(command=_environment_figure)
+
     report = commands.add_parser("report", help="one page of all tables (used by the pipeline)")
     report.add_argument("--tables", type=Path, nargs="+", required=True)
     report.add_argument("--searches", type=Path, nargs="*", default=[], help="folders of searches")
+    report.add_argument("--episodes", type=Path, nargs="*", default=[], help="recorded episodes (JSON)")
     report.add_argument("--out", type=Path, required=True)
     report.set_defaults(command=_report)
+
+    events = commands.add_parser("tensorboard", help="event files of sessions (used by the pipeline)")
+    events.add_argument("--session-dirs", type=Path, nargs="+", required=True)
+    events.add_argument("--out", type=Path, required=True)
+    events.set_defaults(command=_tensorboard)
 
 
 def _aggregate_trial(options: argparse.Namespace) -> int:
@@ -105,8 +116,22 @@ def _table(options: argparse.Namespace) -> int:
     return 0
 
 
+def _environment_figure(options: argparse.Namespace) -> int:
+    from slm.report.suite import write_environment
+
+    write_environment(options.sheet, options.out)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from slm.report.index import write_index
 
-    write_index(options.tables, options.out, options.searches)
+    write_index(options.tables, options.out, options.searches, options.episodes)
+    return 0
+
+
+def _tensorboard(options: argparse.Namespace) -> int:
+    from slm.report.tensorboard import write_events
+
+    write_events(options.session_dirs, options.out)
     return 0

@@ -97,10 +97,13 @@ class World:
 
     def freeze_normalisation(self, other: World) -> None:
         """Normalise observations by another world's statistics as they stand, and stop updating."""
-        moments = other._transforms.moments
-        self._frozen = moments is not None
-        if moments is not None and self._transforms.moments is not None:
-            self._transforms.moments.restore(moments.state())
+        self.freeze_normaliser(other.normaliser())
+
+    def freeze_normaliser(self, statistics: dict[str, Any] | None) -> None:
+        """Normalise observations by statistics taken by `normaliser`, and stop updating."""
+        self._frozen = statistics is not None
+        if statistics is not None and self._transforms.moments is not None:
+            self._transforms.moments.restore(statistics)
 
     def close(self) -> None:
         self._envs.close()

@@ -16,6 +16,7 @@ from slm.spec import Spec, load_spec, session_hash, trial_hash
 
 EXPERIMENTS = Path("results/experiments")
 TABLED_TRIAL = 0
+TABLED_FILES = ("trial.json", "curve.csv", "timing.csv")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Results:
 
     trial_json: str
     curve_csv: str
+    timing_csv: str
     required: tuple[str, ...]
 
 
@@ -41,6 +43,16 @@ class Experiment:
             return load_spec(self.row.spec_file, self.row.spec_name, self.row.variables)
         except UserError as error:
             raise UserError(f"{self.row.where} (experiment '{self.row.experiment}'): {error}") from None
+
+    @property
+    def env(self) -> str:
+        """The environment, as tables show it."""
+        return self.row.env or self.spec.env.name
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm, as tables show it."""
+        return self.row.algorithm or self.spec.agent.name
 
     @property
     def trials(self) -> range:
@@ -121,8 +133,8 @@ class Experiment:
         if allow_incomplete and not self.finished(TABLED_TRIAL):
             return None
         trial = self.trial_dir(TABLED_TRIAL)
-        trial_json, curve_csv = str(trial / "trial.json"), str(trial / "curve.csv")
-        return Results(trial_json, curve_csv, required=(str(self.folder / "experiment.csv"), trial_json, curve_csv))
+        tabled = [str(trial / name) for name in TABLED_FILES]
+        return Results(*tabled, required=(str(self.folder / "experiment.csv"), *tabled))
 
 
 @cache

@@ -88,23 +88,33 @@ class Plan:
         searches = [] if self.allow_incomplete else self.searches_shown(suites)
         return [str(path) for search in searches for path in search.figures()]
 
-    def table_rows(self, suite: str) -> str:
-        """What ``slm table`` is told of a suite, as JSON text; paths are null where there are no results."""
-        return json.dumps({"suite": suite, "rows": [self._table_row(experiment) for experiment in self.suite(suite)]})
+    def environments(self, suite: str) -> list[str]:
+        """The environments of a suite, in the order of the sheet."""
+        return list(dict.fromkeys(experiment.env for experiment in self.suite(suite)))
+
+    def on(self, suite: str, env: str) -> list[Experiment]:
+        """The experiments of a suite on an environment."""
+        return [experiment for experiment in self.suite(suite) if experiment.env == env]
+
+    def table_rows(self, suite: str, env: str | None = None) -> str:
+        """What is tabled of a suite, or of an environment in it, as JSON text; paths are null without results."""
+        chosen = self.suite(suite) if env is None else self.on(suite, env)
+        return json.dumps({"suite": suite, "rows": [self._table_row(experiment) for experiment in chosen]})
 
     def _table_row(self, experiment: Experiment) -> dict[str, Any]:
         row = experiment.row
         results = experiment.results(self.allow_incomplete)
         return {
             "experiment": row.experiment,
-            "env": row.env or experiment.spec.env.name,
-            "algorithm": row.algorithm or experiment.spec.agent.name,
+            "env": experiment.env,
+            "algorithm": experiment.algorithm,
             "sessions_asked": experiment.spec.meta.max_session,
             "target": row.target,
             "published": row.published,
             "source": row.source,
             "trial_json": results.trial_json if results else None,
             "curve_csv": results.curve_csv if results else None,
+            "timing_csv": results.timing_csv if results else None,
         }
 
 

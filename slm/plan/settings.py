@@ -29,6 +29,8 @@ class Settings:
     allow_incomplete: bool
     keep_memory: bool = False
     keep_trials: int = 3
+    record_episodes: bool = True
+    tensorboard: bool = False
     spec_file: Path | None = None
     spec_name: str | None = None
     variables: str = ""
@@ -54,6 +56,8 @@ def read_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Setti
         allow_incomplete=config.get("allow_incomplete", False),
         keep_memory=config.get("keep_memory", False),
         keep_trials=int(config.get("keep_trials", 3)),
+        record_episodes=config.get("record_episodes", True),
+        tensorboard=config.get("tensorboard", False),
         spec_file=Path(own) if own is not None else None,
         spec_name=config.get("spec_name"),
         variables=config.get("set") or "",

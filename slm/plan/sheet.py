@@ -35,6 +35,11 @@ class Row:
     source: str | None
     where: str
 
+    @property
+    def environment_type(self) -> str:
+        """The suite that says what kind of environment it is; the demo picks rows of several."""
+        return next((suite for suite in self.suites if suite != "demo"), self.suites[0])
+
 
 def parse_variables(text: str, where: str) -> dict[str, str]:
     """Read ``k=v;k=v``, the values of a spec's ``${k}``; raises UserError for anything else."""

@@ -11,12 +11,14 @@ import pandas as pd
 
 from slm.analysis.files import write_text
 from slm.plan import SUITES, Row
-from slm.report.index import suite_title
 from slm.report.published import EVIDENCE, PublishedRow, read_evidence, read_note, read_row, spec_changes
-from slm.report.suite import write_figures
+from slm.report.suite import compare, write_figures
 from slm.report.table import benchmark_table, best_rows, display_table, markdown
+from slm.report.titles import suite_title
 
 NOT_RUN = "not run here"
+FIGURES = ("curves", "scores", "aggregates", "efficiency")
+"""Figures of a suite that the page shows."""
 INTRODUCTION = """# Benchmarks
 
 Rendered by `make publish` from [benchmarks/](benchmarks); don't edit it. Each row is one spec of
@@ -38,20 +40,17 @@ is the number of frames given.
 
 def folder_of(docs: Path, row: Row) -> Path:
     """Where a row of the sheet is published: under the environment type that it belongs to."""
-    return docs / "benchmarks" / suite_of(row) / row.experiment
-
-
-def suite_of(row: Row) -> str:
-    """The first suite of a row that is an environment type; `demo` picks rows of others."""
-    return next((suite for suite in row.suites if suite != "demo"), row.suites[0])
+    return docs / "benchmarks" / row.environment_type / row.experiment
 
 
 def write_benchmarks(docs: Path, rows: Sequence[Row]) -> Path:
     """Write BENCHMARKS.md and the figures of each suite into `docs`; returns the page's path."""
     for suite in _suites(rows):
-        published = [row for row in rows if suite_of(row) == suite and read_row(folder_of(docs, row))]
+        published = [row for row in rows if row.environment_type == suite and read_row(folder_of(docs, row))]
         if published:
-            write_figures(suite, [_table_row(docs, row) for row in published], docs / "benchmarks" / suite)
+            table_rows = [_table_row(docs, row) for row in published]
+            folder = docs / "benchmarks" / suite
+            write_figures(suite, table_rows, folder, compare(table_rows), FIGURES, png=False)
     page = docs / "BENCHMARKS.md"
     write_text(page, benchmarks_page(docs, rows))
     return page
@@ -59,12 +58,14 @@ def write_benchmarks(docs: Path, rows: Sequence[Row]) -> Path:
 
 def benchmarks_page(docs: Path, rows: Sequence[Row]) -> str:
     """The page as Markdown. Raises UserError for a published file that can't be read."""
-    sections = [_suite_section(docs, suite, [row for row in rows if suite_of(row) == suite]) for suite in _suites(rows)]
+    sections = [
+        _suite_section(docs, suite, [row for row in rows if row.environment_type == suite]) for suite in _suites(rows)
+    ]
     return "\n".join([INTRODUCTION, _overview(docs, rows), *sections, *_evidence_section(docs)])
 
 
 def _suites(rows: Sequence[Row]) -> list[str]:
-    present = {suite_of(row) for row in rows}
+    present = {row.environment_type for row in rows}
     return [suite for suite in SUITES if suite in present]
 
 
@@ -73,7 +74,7 @@ def _overview(docs: Path, rows: Sequence[Row]) -> str:
     verdicts = ("reproduced", "above", "below", "undecided", "not run")
     lines = []
     for suite in _suites(rows):
-        own = [row for row in rows if suite_of(row) == suite]
+        own = [row for row in rows if row.environment_type == suite]
         counts = Counter(benchmark_table([_table_row(docs, row) for row in own])["verdict"])
         lines.append(
             {"environment type": suite_title(suite), "rows": str(len(own))}
@@ -89,7 +90,7 @@ def _suite_section(docs: Path, suite: str, rows: Sequence[Row]) -> str:
     if run:
         table = benchmark_table([_table_row(docs, row) for row in run])
         published = [found for row in run if (found := read_row(folder_of(docs, row)))]
-        parts += [_results(table, run, published), *_figures(docs, suite), _runs(run, published)]
+        parts += [_results(table, run, published), *_figures(suite), _runs(run, published)]
     if rest:
         parts.append(_not_run(rest, folded=bool(run) or len(rest) > 30))
     return "\n".join(parts)
@@ -113,11 +114,8 @@ def _outdated(row: Row, found: PublishedRow) -> str:
     return "the spec has changed since this run" if spec_changes(row, found.sessions) else ""
 
 
-def _figures(docs: Path, suite: str) -> list[str]:
-    figures = sorted((docs / "benchmarks" / suite).glob("*.svg"), key=lambda path: (path.stem != "curves", path.stem))
-    return [
-        f"![{suite_title(suite)}: {path.stem.replace('_', ' ')}](benchmarks/{suite}/{path.name})\n" for path in figures
-    ]
+def _figures(suite: str) -> list[str]:
+    return [f"![{suite_title(suite)}: {name}](benchmarks/{suite}/{name}.svg)\n" for name in FIGURES]
 
 
 def _runs(rows: Sequence[Row], published: Sequence[PublishedRow]) -> str:
@@ -127,7 +125,7 @@ def _runs(rows: Sequence[Row], published: Sequence[PublishedRow]) -> str:
         versions = [session["versions"] for session in found.sessions]
         lines.append(
             {
-                "experiment": f"[{row.experiment}](benchmarks/{suite_of(row)}/{row.experiment})",
+                "experiment": f"[{row.experiment}](benchmarks/{row.environment_type}/{row.experiment})",
                 "spec": f"[{row.spec_name}](../{row.spec_file})",
                 "commit": _join(_commit(session) for session in found.sessions),
                 "code": _join(session.get("code_fingerprint") for session in found.sessions),
@@ -197,6 +195,7 @@ def _table_row(docs: Path, row: Row) -> dict[str, Any]:
         "published": row.published,
         "trial_json": str(found.folder / "trial.json") if found else None,
         "curve_csv": str(found.curve_csv) if found else None,
+        "timing_csv": str(found.timing_csv) if found and found.timing_csv else None,
     }
 
 

@@ -1,29 +1,30 @@
-"""Learning curves of a suite: one panel per environment, one curve per experiment."""
+"""Learning curves: one panel per environment, one curve per experiment, against frames or against wall time."""
 
 from __future__ import annotations
 
-import io
-import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
-from slm.report.style import DASHES, INK, MUTED, algorithm_colour, figure_settings
+from slm.report.figure import COLUMNS, note_figure, panels
+from slm.report.style import DASHES, INK, MUTED, algorithm_colour
 
-COLUMNS = 3
-PANEL_INCHES = (3.6, 2.7)
+NOT_RUN = "no session of this suite has been run"
+ENVIRONMENT_INCHES = (6.4, 4.2)
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The curve.csv of one experiment, and the scores it is measured by (None where there is none)."""
+    """The curve.csv of one experiment, and the scores it is measured by (None where there is none).
+
+    `points` has a column `minutes` as well, the wall time at each checkpoint (mean over sessions), where it is known.
+    """
 
     env: str
     algorithm: str
@@ -33,13 +34,14 @@ class LearningCurve:
     target: float | None
 
 
-def plot_curve(ax: Axes, curve: LearningCurve, dash: int = 0) -> Axes:
+def plot_curve(ax: Axes, curve: LearningCurve, dash: int = 0, against: str = "frame") -> Axes:
     """Draw one experiment: mean return, its 95% interval as a band, faint single sessions, published score dashed.
 
-    `dash` numbers the experiments of one algorithm in the panel, which share its colour.
+    `dash` numbers the experiments of one algorithm in the panel, which share its colour; `against` is the column of
+    the horizontal axis, frame or minutes.
     """
     colour = algorithm_colour(curve.algorithm)
-    frames = curve.points["frame"]
+    frames = curve.points[against]
     for column in curve.points.columns:
         if column.startswith("return_session"):
             ax.plot(frames, curve.points[column], color=colour, alpha=0.25, linewidth=0.6)
@@ -51,51 +53,49 @@ def plot_curve(ax: Axes, curve: LearningCurve, dash: int = 0) -> Axes:
     return ax
 
 
-def plot_environment(ax: Axes, curves: list[LearningCurve]) -> Axes:
+def plot_environment(ax: Axes, curves: Sequence[LearningCurve], against: str = "frame") -> Axes:
     """Draw all experiments on one environment, and its target as a dotted line."""
     drawn: Counter[str] = Counter()
     for curve in curves:
-        plot_curve(ax, curve, dash=drawn[curve.algorithm])
+        plot_curve(ax, curve, dash=drawn[curve.algorithm], against=against)
         drawn[curve.algorithm] += 1
     for target in sorted({curve.target for curve in curves if curve.target is not None}):
         ax.axhline(target, color=INK, linewidth=0.8, linestyle=":")
     ax.set_title(curves[0].env)
-    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    ax.set_xlabel("frames")
+    if against == "frame":
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.set_xlabel("frames" if against == "frame" else "wall time of a session, minutes")
     ax.set_xlim(left=0)
     return ax
 
 
-def suite_figure(curves: list[LearningCurve]) -> Figure:
+def suite_figure(curves: Sequence[LearningCurve], against: str = "frame") -> Figure:
     """A grid with one panel per environment, in the order of `curves`, and one legend; a note if there is no curve."""
-    environments = list(dict.fromkeys(curve.env for curve in curves))
-    columns = max(1, min(COLUMNS, len(environments)))
-    rows = max(1, math.ceil(len(environments) / columns))
-    size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
-    if not curves:
-        figure.text(0.5, 0.5, "no session of this suite has been run", ha="center", va="center", color=MUTED)
-        return figure
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for ax, env in zip(grid.flat, environments, strict=False):
-        plot_environment(ax, [curve for curve in curves if curve.env == env])
-    for ax in grid.flat[len(environments) :]:
-        ax.remove()
-    for ax in grid[:, 0]:
-        ax.set_ylabel("return, mean of 100 episodes")
-    figure.legend(handles=_legend(curves), loc="outside lower center", ncols=3 * columns, handlelength=1.6)
+    shown = [curve for curve in curves if against in curve.points]
+    if not shown:
+        return note_figure(NOT_RUN if not curves else "no wall times were recorded")
+    environments = list(dict.fromkeys(curve.env for curve in shown))
+    figure, axes = panels(len(environments))
+    columns = min(COLUMNS, len(axes))
+    for i, (ax, env) in enumerate(zip(axes, environments, strict=True)):
+        plot_environment(ax, [curve for curve in shown if curve.env == env], against)
+        if i % columns == 0:
+            ax.set_ylabel("return, mean of 100 episodes")
+    figure.legend(handles=_legend(shown), loc="outside lower center", ncols=3 * columns, handlelength=1.6)
     return figure
 
 
-def suite_svg(suite: str, curves: list[LearningCurve]) -> str:
-    """The figure as SVG; the same curves give the same bytes."""
-    with matplotlib.rc_context(figure_settings(suite)):
-        buffer = io.StringIO()
-        FigureCanvasSVG(suite_figure(curves)).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+def environment_figure(curves: Sequence[LearningCurve]) -> Figure:
+    """All experiments on one environment in one large panel; a note if there is no curve."""
+    if not curves:
+        return note_figure("no session on this environment has been run")
+    figure = Figure(figsize=ENVIRONMENT_INCHES, layout="constrained")
+    plot_environment(figure.subplots(), curves).set_ylabel("return, mean of 100 episodes")
+    figure.legend(handles=_legend(curves), loc="outside lower center", ncols=4, handlelength=1.6)
+    return figure
 
 
-def _legend(curves: list[LearningCurve]) -> list[Line2D]:
+def _legend(curves: Sequence[LearningCurve]) -> list[Line2D]:
     """One entry per algorithm, or per experiment where an environment has several of one algorithm."""
     entries: dict[str, Line2D] = {}
     drawn: Counter[tuple[str, str]] = Counter()

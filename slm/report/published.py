@@ -1,7 +1,7 @@
 """Published results: what is kept of a run in docs/benchmarks, small enough to be committed.
 
-A row is a folder docs/benchmarks/<suite>/<experiment>/ with spec.json, trial.json, curve.csv and one session<s>.json a
-session, which is the session's own record with the SHA-256 digests of its artifacts. A file note.md there, written by
+A row is a folder docs/benchmarks/<suite>/<experiment>/ with spec.json, trial.json, curve.csv, timing.csv and, for each
+session, a session<s>.json: its own record with the SHA-256 digests of its artifacts. A file note.md there, written by
 hand, is shown beside the row. docs/benchmarks/evidence/<name>/ holds single sessions that are no row.
 """
 
@@ -42,6 +42,12 @@ class PublishedRow:
         return self.folder / "curve.csv"
 
     @property
+    def timing_csv(self) -> Path | None:
+        """None of a row that was published without its wall times."""
+        path = self.folder / "timing.csv"
+        return path if path.exists() else None
+
+    @property
     def note(self) -> str:
         """The words of note.md on one line; empty without one."""
         return read_note(self.folder)
@@ -59,16 +65,21 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     numbers = [number for number in range(trial["sessions_asked"]) if number not in trial["missing"]]
     if not numbers:
         return False
-    records = {number: session_record(trial_dir / f"session{number}") for number in numbers}
+    records = {number: _without_spec(session_record(trial_dir / f"session{number}")) for number in numbers}
     if outdated := spec_changes(row, records.values()):
         raise UserError(f"{trial_dir}: session {outdated[0]} was not trained from the spec of '{row.experiment}'")
     curve = _read_csv(trial_dir / "curve.csv")
+    timing = _read_csv(trial_dir / "timing.csv") if (trial_dir / "timing.csv").exists() else None
     spec = read_json(trial_dir / "spec.json", "spec")
     for file in folder.glob("session*.json"):
         file.unlink()
     write_json(folder / "spec.json", spec)
     write_json(folder / "trial.json", trial)
     write_text(folder / "curve.csv", _thin(curve))
+    if timing is None:  # aggregated by a version that kept no wall times
+        (folder / "timing.csv").unlink(missing_ok=True)
+    else:
+        write_text(folder / "timing.csv", _thin(timing))
     for number, record in records.items():
         write_json(folder / f"session{number}.json", record)
     return True
@@ -103,6 +114,11 @@ def session_record(session_dir: Path) -> dict[str, Any]:
     if record.get("state") != "finished":
         raise UserError(f"session {session_dir} has not finished: its state is {record.get('state')!r}")
     return {**record, "sha256": {name: file_digest(session_dir / name) for name in DIGESTED}}
+
+
+def _without_spec(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without the spec, which all sessions of a row share."""
+    return {key: value for key, value in record.items() if key != "spec"}
 
 
 def file_digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,37 @@ def markdown(shown: pd.DataFrame, left: Sequence[str]) -> str:
     lines = [list(shown.columns), [":---" if name in left else "---:" for name in shown.columns]]
     lines += [[str(cell).replace("|", "\\|") for cell in row] for row in shown.itertuples(index=False)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def latex_table(table: pd.DataFrame, title: str) -> str:
+    """The table as a LaTeX `table*` environment for the booktabs package, the best score per environment in bold."""
+    shown = display_table(table).drop(columns=["note", "random"])
+    marks = {"✅": r"\checkmark", "⚠️": r"$\sim$", "❌": r"$\times$", "": ""}
+    cells = shown.map(_latex)
+    cells["status"] = [marks[status] for status in shown["status"]]
+    best = best_rows(table)
+    cells["score"] = [rf"\textbf{{{score}}}" if i in best else score for i, score in enumerate(cells["score"])]
+    alignment = "".join("l" if name in TEXTS else "r" for name in shown.columns)
+    lines = [" & ".join(row) + r" \\" for row in cells.itertuples(index=False)]
+    heading = " & ".join(_latex(name) for name in shown.columns) + r" \\"
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs,amssymb}",
+            r"\begin{table*}",
+            r"\centering\scriptsize",
+            rf"\caption{{{_latex(title)}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            *(r"\toprule", heading, r"\midrule", *lines, r"\bottomrule"),
+            *(r"\end{tabular}", r"\end{table*}", ""),
+        ]
+    )
+
+
+def _latex(text: str) -> str:
+    """A text with LaTeX's special characters escaped, and dashes as LaTeX writes them."""
+    special = {char: f"\\{char}" for char in "&%$#_{}"}
+    special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", UNKNOWN: "---"}
+    return re.sub(r"^-(?=\d)", "$-$", "".join(special.get(char, char) for char in str(text)))
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

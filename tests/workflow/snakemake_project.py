@@ -15,7 +15,7 @@ SHEET = HEADER + (
     "demo,box2d\ttiny_ppo\tCartPole-v1\tPPO\tspecs/tiny.yaml\ttiny_ppo\t\ttrain\t400\t498.94\tnowhere\n"
     "demo\ttiny_a2c\tCartPole-v1\tA2C\tspecs/tiny.yaml\ttiny_a2c\tenv=CartPole-v1\ttrain\t\t\t\n"
 )
-CONFIG = "suites: [demo]\nsheet: config/benchmarks.tsv\nbackend: eager\n"
+CONFIG = "suites: [demo]\nsheet: config/benchmarks.tsv\nbackend: eager\nrecord_episodes: false\n"
 
 
 @dataclass(frozen=True)

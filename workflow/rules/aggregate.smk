@@ -11,15 +11,17 @@ rule aggregate_trial:
         records=session_files("session.json"),
         train=session_files("train.csv"),
         evaluation=session_files("eval.csv"),
+        timing=session_files("timing.csv"),
     output:
         trial="results/experiments/{experiment}/trial{trial}/trial.json",
         curve=report(
             "results/experiments/{experiment}/trial{trial}/curve.csv",
             caption="../report/curve.rst",
-            category="Learning curves",
-            subcategory="{experiment}",
-            labels={"trial": "{trial}", "what": "curve (CSV)"},
+            category=experiment_title,
+            subcategory=lambda wildcards: experiment_of(wildcards).env,
+            labels=experiment_labels("learning curve (CSV)"),
         ),
+        timing="results/experiments/{experiment}/trial{trial}/timing.csv",
     log:
         "results/logs/aggregate_trial/{experiment}/trial{trial}.log",
     benchmark:
@@ -53,7 +55,13 @@ rule aggregate_experiment:
             trial=experiment_of(wildcards).trials,
         ),
     output:
-        "results/experiments/{experiment}/experiment.csv",
+        report(
+            "results/experiments/{experiment}/experiment.csv",
+            caption="../report/experiment.rst",
+            category=experiment_title,
+            subcategory=lambda wildcards: experiment_of(wildcards).env,
+            labels=experiment_labels("trials (CSV)"),
+        ),
     log:
         "results/logs/aggregate_experiment/{experiment}.log",
     benchmark:

@@ -25,6 +25,7 @@ from slm.plan import (
     read_settings,
     read_sheet,
 )
+from slm.report.titles import FIGURES, file_name, suite_title
 
 SUITE_TARGETS = (*SUITES, CUSTOM_SUITE)
 ROOT = Path(workflow.current_basedir).parent.parent
@@ -96,17 +97,90 @@ def experiment_of(wildcards):
     return PLAN.experiments[wildcards.experiment]
 
 
-def table_of(suite):
-    """Input function: the table of a suite; a suite without experiments is a mistake."""
+def outputs_of(suite):
+    """Input function: all that is rendered of a suite; a suite without experiments is a mistake."""
 
-    def path(wildcards):
+    def paths(wildcards):
         try:
             PLAN.require(suite)
         except UserError as error:
             raise WorkflowError(str(error)) from None
-        return f"results/reports/{suite}/table.md"
+        return [
+            f"results/reports/{suite}/table.md",
+            *environment_figures(suite),
+            *(event_folders(suite) if SETTINGS.tensorboard else []),
+        ]
 
-    return path
+    return paths
+
+
+def environment_figures(suite):
+    """The figures of each environment of a suite."""
+    names = map(file_name, PLAN.environments(suite))
+    return [f"results/reports/{suite}/environments/{name}.svg" for name in names]
+
+
+def environment_of(wildcards):
+    """The environment of a figure's path; a path of no environment of the suite is no target."""
+    for env in PLAN.environments(wildcards.suite):
+        if file_name(env) == wildcards.environment:
+            return env
+    raise WorkflowError(
+        f"suite '{wildcards.suite}' has no environment '{wildcards.environment}'"
+    )
+
+
+def recorded_episodes(suites):
+    """The episodes of the suites' experiments that have a finished session, or are to have one; none of searches."""
+    experiments = {e.row.experiment for suite in suites for e in PLAN.suite(suite)}
+    return [
+        f"results/experiments/{experiment}/trial0/episode.json"
+        for experiment in PLAN.experiments
+        if experiment in experiments
+        and experiment not in SEARCHES
+        and PLAN.results(experiment)
+    ]
+
+
+def event_folders(suite):
+    """The TensorBoard folders of a suite's experiments; none of searches, whose trials are not known beforehand."""
+    return [
+        f"results/tensorboard/{experiment.row.experiment}/trial{trial}"
+        for experiment in PLAN.suite(suite)
+        if experiment.row.experiment not in SEARCHES
+        for trial in experiment.trials
+        if PLAN.sessions(experiment.row.experiment, trial)
+    ]
+
+
+def experiment_title(wildcards):
+    """Category in the report of what belongs to an experiment: its environment type."""
+    return suite_title(experiment_of(wildcards).row.environment_type)
+
+
+def experiment_labels(what):
+    """Labels in the report of what belongs to an experiment."""
+    return lambda wildcards: {
+        "algorithm": experiment_of(wildcards).algorithm,
+        "experiment": wildcards.experiment,
+        "what": what,
+    }
+
+
+def suite_labels(what):
+    """Labels in the report of what belongs to a whole suite."""
+    return {"algorithm": "all", "experiment": "all", "what": what}
+
+
+def reported(path, caption, what):
+    """An output of a whole suite, shown in the report."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=lambda wildcards: suite_title(wildcards.suite),
+        subcategory="All environments",
+        labels=suite_labels(what),
+    )
 
 
 def session_files(name):

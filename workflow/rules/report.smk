@@ -1,6 +1,7 @@
 # Results to tables and figures. Nothing here reads more than tables.
 localrules:
     benchmark_table,
+    environment_figure,
     report,
 
 
@@ -13,25 +14,23 @@ rule benchmark_table:
         ],
     output:
         rows="results/reports/{suite}/rows.json",
-        csv=report(
-            "results/reports/{suite}/table.csv",
-            caption="../report/table.rst",
-            category="Benchmark tables",
-            labels={"suite": "{suite}", "what": "table (CSV)"},
-        ),
+        csv=reported("results/reports/{suite}/table.csv", "table", "table (CSV)"),
         md="results/reports/{suite}/table.md",
-        html=report(
-            "results/reports/{suite}/table.html",
-            caption="../report/table.rst",
-            category="Benchmark tables",
-            labels={"suite": "{suite}", "what": "table"},
+        tex=reported("results/reports/{suite}/table.tex", "table", "table (LaTeX)"),
+        html=reported("results/reports/{suite}/table.html", "table", "table"),
+        statistics=reported(
+            "results/reports/{suite}/statistics.csv", "statistics", "statistics (CSV)"
         ),
-        svg=report(
-            "results/reports/{suite}/curves.svg",
-            caption="../report/curves.rst",
-            category="Learning curves",
-            labels={"suite": "{suite}", "what": "figure"},
+        improvement=reported(
+            "results/reports/{suite}/improvement.csv",
+            "statistics",
+            "improvement (CSV)",
         ),
+        png=expand("results/reports/{{suite}}/{figure}.png", figure=FIGURES),
+        svg=[
+            reported(f"results/reports/{{suite}}/{name}.svg", name, title)
+            for name, title in FIGURES.items()
+        ],
     log:
         "results/logs/benchmark_table/{suite}.log",
     benchmark:
@@ -50,17 +49,65 @@ rule benchmark_table:
         " && slm table --sheet {output.rows:q} --out {params.folder:q} > {log:q} 2>&1"
 
 
+rule environment_figure:
+    input:
+        lambda wildcards: [
+            file
+            for row in PLAN.on(wildcards.suite, environment_of(wildcards))
+            for file in PLAN.results(row.row.experiment)
+        ],
+    output:
+        rows="results/reports/{suite}/environments/{environment}.json",
+        svg=report(
+            "results/reports/{suite}/environments/{environment}.svg",
+            caption="../report/environment.rst",
+            category=lambda wildcards: suite_title(wildcards.suite),
+            subcategory=environment_of,
+            labels=suite_labels("Learning curves"),
+        ),
+        png="results/reports/{suite}/environments/{environment}.png",
+    log:
+        "results/logs/environment_figure/{suite}/{environment}.log",
+    benchmark:
+        "results/benchmarks/environment_figure/{suite}/{environment}.tsv"
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        rows=lambda wildcards: PLAN.table_rows(
+            wildcards.suite, environment_of(wildcards)
+        ),
+        stem=lambda wildcards, output: str(Path(output.svg).with_suffix("")),
+    shell:
+        "printf '%s\\n' {params.rows:q} > {output.rows:q}"
+        " && slm environment-figure --sheet {output.rows:q} --out {params.stem:q} > {log:q} 2>&1"
+
+
 rule report:
     input:
         tables=expand("results/reports/{suite}/table.csv", suite=SETTINGS.suites),
-        figures=expand("results/reports/{suite}/curves.svg", suite=SETTINGS.suites),
         searches=PLAN.search_figures(SETTINGS.suites),
+        statistics=expand(
+            "results/reports/{suite}/statistics.csv", suite=SETTINGS.suites
+        ),
+        figures=expand(
+            "results/reports/{suite}/{figure}.svg",
+            suite=SETTINGS.suites,
+            figure=FIGURES,
+        ),
+        episodes=lambda wildcards: (
+            recorded_episodes(SETTINGS.suites) if SETTINGS.record_episodes else []
+        ),
     output:
         report(
             "results/reports/index.html",
             caption="../report/index.rst",
-            category="Benchmark tables",
-            labels={"suite": "all", "what": "page"},
+            category="All environment types",
+            subcategory="All environments",
+            labels=suite_labels("page"),
         ),
     log:
         "results/logs/report/index.log",
@@ -78,4 +125,5 @@ rule report:
         ],
         searches=[str(search.folder) for search in PLAN.searches_shown(SETTINGS.suites)],
     shell:
-        "slm report --tables {params.folders:q} --searches {params.searches:q} --out {output:q} > {log:q} 2>&1"
+        "slm report --tables {params.folders:q} --searches {params.searches:q}"
+        " --episodes {input.episodes:q} --out {output:q} > {log:q} 2>&1"

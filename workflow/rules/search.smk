@@ -148,6 +148,7 @@ rule validate:
         spec="results/experiments/{experiment}/best_spec.yaml",
         trial="results/experiments/{experiment}/best/trial.json",
         curve="results/experiments/{experiment}/best/curve.csv",
+        timing="results/experiments/{experiment}/best/timing.csv",
     log:
         "results/logs/validate/{experiment}.log",
     benchmark:

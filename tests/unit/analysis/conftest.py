@@ -60,6 +60,9 @@ def write_session(folder: Path, index: int, total_reward: Sequence[float], sourc
             writer = csv.writer(file)
             writer.writerow(columns + ["source"] * len(extra))
             writer.writerows([*row, *extra] for row in rows)
+    with open(folder / "timing.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["frame", "fps", "wall_t"], *([frame, 10.0, frame / 10.0 + index] for frame in frames)])
     metrics = session_metrics(frames, total_reward, [frame // 10 for frame in frames])
     record = {
         "spec_name": "ppo_hand",

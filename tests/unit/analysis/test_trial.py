@@ -17,7 +17,7 @@ REWARDS = ([10.0, 20.0, 60.0], [20.0, 40.0, 90.0], [NAN, 10.0, 50.0], [0.0, 30.0
 
 def test_scores_and_their_statistics(make_trial):
     trial = make_trial(*REWARDS)
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
     scores = [30.0, 50.0, 30.0, 50.0]
     summary = summarise(scores)
     assert result["session_scores"] == scores
@@ -36,7 +36,7 @@ def test_scores_and_their_statistics(make_trial):
 def test_a_score_is_the_moving_average_of_the_training_curve(make_trial):
     rewards = [float(i % 17) for i in range(130)]
     trial = make_trial(rewards)
-    result, curve = aggregate_trial(trial.spec, trial.baseline, trial.sessions(1), 1, allow_incomplete=False)
+    result, curve, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(1), 1, allow_incomplete=False)
     train = pd.read_csv(trial.session(0) / "train.csv")
     assert result["session_scores"] == [train["total_reward_ma"].iloc[-1]]
     assert result["session_scores"] == [total_reward_ma(train["total_reward"])]
@@ -45,7 +45,7 @@ def test_a_score_is_the_moving_average_of_the_training_curve(make_trial):
 
 def test_one_session_has_a_score_without_an_interval(make_trial):
     trial = make_trial(REWARDS[0])
-    result, curve = aggregate_trial(trial.spec, trial.baseline, trial.sessions(1), 1, allow_incomplete=False)
+    result, curve, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(1), 1, allow_incomplete=False)
     assert result["score"] == 30.0
     assert math.isnan(result["ci_low"])
     assert result["metrics"]["consistency"] == 1.0
@@ -55,7 +55,7 @@ def test_one_session_has_a_score_without_an_interval(make_trial):
 
 def test_curve_has_the_mean_over_sessions_that_have_a_return(make_trial):
     trial = make_trial(*REWARDS)
-    _, curve = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
+    _, curve, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
     assert curve.columns[:5].tolist() == ["frame", "sessions", "return_mean", "return_ci_low", "return_ci_high"]
     assert curve["frame"].tolist() == [100, 200, 300]
     assert curve["sessions"].tolist() == [3, 4, 4]
@@ -89,7 +89,7 @@ def test_a_missing_session_can_be_counted(make_trial, caplog):
     trial = make_trial(*REWARDS)
     (trial.session(2) / "session.json").unlink()
     with caplog.at_level(logging.WARNING):
-        result, curve = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=True)
+        result, curve, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=True)
     assert (result["sessions"], result["sessions_asked"], result["missing"]) == (3, 4, [2])
     assert result["session_scores"] == [30.0, 50.0, None, 50.0]
     assert result["score"] == pytest.approx(130 / 3)
@@ -124,7 +124,7 @@ def test_an_unreadable_session_is_an_error_that_says_why(make_trial, file, conte
     (trial.session(1) / file).write_text(content)
     with pytest.raises(UserError, match=message):
         aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=True)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=True)
     assert result["missing"] == [1]
 
 
@@ -161,7 +161,7 @@ def test_a_trial_is_reproducible_unless_a_session_says_otherwise(make_trial):
 def test_sessions_made_by_different_code_are_listed(make_trial):
     trial = make_trial(*REWARDS)
     trial.change_record(0, code_fingerprint="beef", versions={"git_commit": None})
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(4), 4, allow_incomplete=False)
     assert result["code_fingerprints"] == ["beef", "f00d"]
     assert result["git_commits"] == ["c0ffee"]
 
@@ -170,7 +170,7 @@ def test_gains_are_measured_over_the_random_agent(make_trial):
     """By hand: gains of 5, 15, 55 and of -5, 25, 115 over a random mean of 5, at frames 100, 200, 300."""
     trial = make_trial(REWARDS[0], REWARDS[3])
     trial.write_baseline(mean=5.0)
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
     assert result["random_mean"] == 5.0
     first, second = result["session_metrics"]
     assert (first["strength"], first["max_strength"], first["final_strength"]) == (25.0, 55.0, 55.0)
@@ -207,7 +207,7 @@ def test_a_metric_that_is_undefined_says_why(make_trial):
 
 def test_a_trial_without_any_return_says_so(make_trial):
     trial = make_trial([NAN, NAN], [NAN, NAN])
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
     assert result["notes"]["strength"] == "session 0, 1: no episode has finished"
     assert result["notes"]["consistency"] == "no session has finished an episode"
     assert all(math.isnan(value) for value in result["metrics"].values())
@@ -215,7 +215,7 @@ def test_a_trial_without_any_return_says_so(make_trial):
 
 def test_sessions_that_share_no_checkpoint_have_no_consistency(make_trial):
     trial = make_trial([NAN, 20.0], [10.0])
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
     assert math.isnan(result["metrics"]["consistency"])
     assert result["notes"]["consistency"].startswith("no checkpoint has a return in all sessions")
 
@@ -243,13 +243,13 @@ def test_a_bad_baseline_is_an_error_that_says_why(make_trial, content, message):
 
 def test_evaluation_score_is_there_where_episodes_were_evaluated(make_trial):
     trial = make_trial(*REWARDS[:2], source="eval")
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
     assert result["eval_score"] == 40.0
 
 
 def test_evaluations_inferred_from_training_are_no_second_score(make_trial):
     trial = make_trial(*REWARDS[:2], source="train")
-    result, _ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    result, *_ = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
     assert math.isnan(result["eval_score"])
 
 
@@ -272,6 +272,13 @@ def test_same_sessions_same_bytes(make_trial, tmp_path):
     trial = make_trial(*REWARDS)
     for out in ("a", "b"):
         write_trial(trial.spec, trial.baseline, trial.sessions(4), 4, tmp_path / out, allow_incomplete=False)
-    for name in ("trial.json", "curve.csv"):
+    for name in ("trial.json", "curve.csv", "timing.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["curve.csv", "trial.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["curve.csv", "timing.csv", "trial.json"]
+
+
+def test_timing_is_the_mean_over_sessions(make_trial):
+    trial = make_trial([10.0, 20.0], [10.0, 20.0, 30.0])
+    *_, timing = aggregate_trial(trial.spec, trial.baseline, trial.sessions(2), 2, allow_incomplete=False)
+    assert timing["frame"].tolist() == [100, 200, 300]
+    assert timing["wall_t_mean"].tolist() == [10.5, 20.5, 31.0]

@@ -83,6 +83,7 @@ def test_table_rows_name_the_files_that_a_table_reads(plan: MakePlan) -> None:
                 "source": "a paper",
                 "trial_json": "results/experiments/tiny/trial0/trial.json",
                 "curve_csv": "results/experiments/tiny/trial0/curve.csv",
+                "timing_csv": "results/experiments/tiny/trial0/timing.csv",
             }
         ],
     }

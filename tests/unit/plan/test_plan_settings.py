@@ -16,7 +16,8 @@ OWN: dict[str, Any] = {**BASE, "spec_file": "my.json", "spec_name": "mine"}
 
 
 def test_defaults_are_those_that_the_readme_states(config_schema: dict[str, Any]) -> None:
-    assert read_settings(BASE, config_schema) == Settings(("demo",), Path("sheet.tsv"), "auto", 60, False)
+    expected = Settings(("demo",), Path("sheet.tsv"), "auto", 60, False, record_episodes=True, tensorboard=False)
+    assert read_settings(BASE, config_schema) == expected
 
 
 def test_a_spec_of_ones_own_is_the_suite_custom(config_schema: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ TRIAL = {
     "iqm": 496.0,
     "min": 470.0,
     "max": 500.0,
+    "session_scores": [470.0, 500.0, 499.0, 511.5],
     "random_mean": 20.0,
     "frames": 200000,
     "wall_time_s": 3725.4,
@@ -37,6 +38,14 @@ CURVE = pd.DataFrame(
         "return_session1": [None, 120.0, 470.0],
     }
 )
+TIMING = pd.DataFrame({"frame": [500, 1000, 1500], "wall_t_mean": [30.0, 60.0, 90.0], "fps_mean": 16.7})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few resamples and small pictures: what a bound or a picture is exactly is tested where it is made."""
+    monkeypatch.setattr("slm.analysis.suite.RESAMPLES", 99)
+    monkeypatch.setattr("slm.report.figure.PNG_DPI", 40)
 
 
 @pytest.fixture
@@ -50,12 +59,14 @@ def make_row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def make(experiment: str = "ppo_cartpole", trial: dict[str, Any] | None = TRIAL, **changes: Any) -> dict[str, Any]:
         row = {"experiment": experiment, "env": "CartPole-v1", "algorithm": "PPO", "target": 400, "published": 498.94}
-        row |= {"sessions_asked": 4, "trial_json": None, "curve_csv": None}
+        row |= {"sessions_asked": 4, "trial_json": None, "curve_csv": None, "timing_csv": None}
         if trial is not None:
             trial_json, curve_csv = tmp_path / f"{experiment}.json", tmp_path / f"{experiment}.csv"
+            timing_csv = tmp_path / f"{experiment}_timing.csv"
+            TIMING.to_csv(timing_csv, index=False)
             trial_json.write_text(json.dumps(TRIAL | trial))
             CURVE.to_csv(curve_csv, index=False)
-            row |= {"trial_json": str(trial_json), "curve_csv": str(curve_csv)}
+            row |= {"trial_json": str(trial_json), "curve_csv": str(curve_csv), "timing_csv": str(timing_csv)}
         return row | changes
 
     return make

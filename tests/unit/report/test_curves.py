@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from slm.report.curves import LearningCurve, plot_curve, plot_environment, suite_figure, suite_svg
+from slm.report.curves import LearningCurve, plot_curve, plot_environment, suite_figure
 from slm.report.style import ALGORITHM_COLOURS, DASHES, OTHER_COLOURS, algorithm_colour, figure_settings
 
 
@@ -15,6 +15,10 @@ def curve(curve_points):
         return LearningCurve(env, algorithm, experiment, curve_points, published, target)
 
     return make
+
+
+def suite_svg(suite, curves):
+    return figure_files(suite, lambda: suite_figure(curves))[0]
 
 
 @pytest.fixture

@@ -6,11 +6,15 @@ import pandas as pd
 import pytest
 
 from slm.errors import UserError
-from slm.report.index import suite_title, write_index
+from slm.report.index import write_index
 from slm.report.suite import write_table
+from slm.report.titles import FIGURES, suite_title
 
-FILES = ["curves.svg", "table.csv", "table.html", "table.md"]
-VOID = {"meta", "link", "br", "img"}
+FILES = sorted(
+    [f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")]
+    + ["improvement.csv", "statistics.csv", "table.csv", "table.html", "table.md", "table.tex"]
+)
+VOID = {"meta", "link", "br", "img", "input"}
 
 
 class Page(HTMLParser):
@@ -48,7 +52,7 @@ def write_suite(make_row, tmp_path):
     return write
 
 
-def test_a_suite_is_four_files(write_suite):
+def test_a_suite_is_its_table_its_statistics_and_its_figures(write_suite):
     folder = write_suite()
     assert sorted(path.name for path in folder.iterdir()) == FILES
 
@@ -80,10 +84,10 @@ def test_index_holds_every_suite_and_asks_the_network_for_nothing(write_suite, t
     assert page.open == []
     assert "http" not in text
     assert "@import" not in text
-    assert all(reference.startswith("#") or reference == "data:," for reference in page.references)
+    assert all(reference.startswith(("#", "data:")) for reference in page.references)
     assert "<h2>Demo</h2>" in text
     assert "<h2>MuJoCo</h2>" in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 2 * len(FIGURES)
 
 
 def test_ids_of_the_page_are_unique_and_its_references_lead_somewhere(write_suite, tmp_path):
@@ -130,7 +134,7 @@ def test_titles():
 
 
 def test_what_cannot_be_read_is_named(tmp_path, make_row):
-    with pytest.raises(UserError, match="nowhere holds no table"):
+    with pytest.raises(UserError, match="nowhere holds no table and figures"):
         write_index([tmp_path / "nowhere"], tmp_path / "index.html")
     sheet = tmp_path / "rows.json"
     sheet.write_text("[]")
@@ -139,3 +143,49 @@ def test_what_cannot_be_read_is_named(tmp_path, make_row):
     sheet.write_text(json.dumps({"suite": "demo", "rows": [make_row(curve_csv="/no/curve.csv")]}))
     with pytest.raises(UserError, match=r"curve /no/curve\.csv is missing"):
         write_table(sheet, tmp_path / "out")
+
+
+def test_rows_are_linked_to_what_they_rest_on(write_suite, tmp_path):
+    reports, trial = tmp_path / "results/reports", tmp_path / "results/experiments/ppo_cartpole/trial0"
+    log = tmp_path / "results/logs/train_session/ppo_cartpole/trial0-session10.log"
+    for file in (trial / "spec.json", trial / "session2/best.pt", trial / "session10/session.json", log):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    write_index([write_suite()], reports / "index.html")
+    text = (reports / "index.html").read_text()
+    links = [reference for reference in Page(text).references if reference.startswith("..")]
+    base = "../experiments/ppo_cartpole/trial0"
+    assert links == [
+        *(f"{base}/spec.json", f"{base}/session2/best.pt", f"{base}/session10/session.json"),
+        "../logs/train_session/ppo_cartpole/trial0-session10.log",
+    ]
+    assert all((reports / link).exists() for link in links)
+
+
+def test_cells_carry_the_numbers_that_they_are_sorted_by(write_suite, make_row, tmp_path):
+    rows = [make_row(trial={"wall_time_s": 3725.4, "score": 12345.6}), make_row("unrun", trial=None)]
+    write_index([write_suite(rows=rows)], tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert '<td class="number" data-value="3725.4">1:02:05</td>' in text
+    assert '<td class="number" data-value="12345.6"><b>12,346</b></td>' in text
+    assert '<td class="number" data-value="">—</td>' in text
+
+
+def test_episodes_are_within_the_page_and_notes_stand_for_those_that_could_not_be_drawn(write_suite, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    played = {"experiment": "ppo_cartpole", "session": 2, "return": 500.0, "steps": 500, "note": ""}
+    (tmp_path / "a/episode.json").write_text(json.dumps(played))
+    (tmp_path / "a/episode.gif").write_bytes(b"GIF89a")
+    (tmp_path / "b/episode.json").write_text(
+        json.dumps({"experiment": "a2c_cartpole", "session": 0, "note": "no <GL>"})
+    )
+    episodes = [tmp_path / "a/episode.json", tmp_path / "b/episode.json"]
+    write_index([write_suite()], tmp_path / "index.html", episodes)
+    text = (tmp_path / "index.html").read_text()
+    assert "ppo_cartpole: return 500.00 in 500 steps, session 2" in text
+    assert 'src="data:image/gif;base64,R0lGODlh"' in text
+    assert "a2c_cartpole: no &lt;GL&gt;" in text
+    assert text.count("<img") == 1
+    with pytest.raises(UserError, match=r"episode .*gone\.json is missing"):
+        write_index([write_suite()], tmp_path / "index.html", [tmp_path / "gone.json"])

@@ -45,7 +45,7 @@ def section(page, title):
 def test_small_results_are_kept_with_the_digests_of_the_large_ones(row, run, docs):
     folder = folder_of(docs, row)
     assert publish_row(row, run, folder)
-    names = ["curve.csv", *(f"session{i}.json" for i in range(4)), "spec.json", "trial.json"]
+    names = ["curve.csv", *(f"session{i}.json" for i in range(4)), "spec.json", "timing.csv", "trial.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     session = json.loads((folder / "session2.json").read_text())
     assert session["sha256"]["model.pt"] == file_digest(run / "session2/model.pt")

@@ -2,7 +2,15 @@ import pandas as pd
 import pytest
 
 from slm.errors import UserError
-from slm.report.table import HOGWILD, benchmark_table, best_rows, display_table, markdown_table, read_table
+from slm.report.table import (
+    HOGWILD,
+    benchmark_table,
+    best_rows,
+    display_table,
+    latex_table,
+    markdown_table,
+    read_table,
+)
 
 CONTRACT = [
     *("env", "algorithm", "experiment", "score", "ci_low", "ci_high", "iqm", "min", "max", "sessions"),
@@ -156,3 +164,20 @@ def test_a_table_survives_its_file(make_row, tmp_path):
     table = benchmark_table([make_row(), make_row("other", trial=None, published=None)])
     table.to_csv(tmp_path / "table.csv", index=False)
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table)
+
+
+def test_latex_is_a_booktabs_table_with_the_best_in_bold_and_special_characters_escaped(make_row):
+    rows = [make_row("a_b"), make_row("c&d", trial={"score": -3.5}, algorithm="50%"), make_row("e", trial=None)]
+    text = latex_table(benchmark_table(rows), "Classic_control")
+    lines = text.splitlines()
+    body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
+    assert len(body) == 3
+    columns = text.split(r"\begin{tabular}{")[1].split("}")[0]
+    assert {line.replace(r"\&", "").count(" & ") for line in body} == {len(columns) - 1}
+    assert r"& \textbf{495.12} & 480.00 to 499.50 &" in body[0]
+    assert r"\checkmark" in body[0]
+    assert r"a\_b \\" in body[0]
+    assert r"& 50\% & $-$3.50 &" in body[1]
+    assert r"c\&d \\" in body[1]
+    assert "& --- &" in body[2]
+    assert r"\caption{Classic\_control}" in text

@@ -1,0 +1,32 @@
+# The best checkpoint of a row plays an episode. Reads models; writes pictures.
+rule record_episode:
+    input:
+        trial="results/experiments/{experiment}/trial0/trial.json",
+        best=lambda wildcards: expand(
+            "results/experiments/{experiment}/trial0/session{session}/best.pt",
+            experiment=wildcards.experiment,
+            session=PLAN.sessions(wildcards.experiment, 0),
+        ),
+    output:
+        record="results/experiments/{experiment}/trial0/episode.json",
+        animation=report(
+            "results/experiments/{experiment}/trial0/episode.gif",
+            caption="../report/episode.rst",
+            category=experiment_title,
+            subcategory=lambda wildcards: experiment_of(wildcards).env,
+            labels=experiment_labels("episode"),
+        ),
+    log:
+        "results/logs/record_episode/{experiment}.log",
+    benchmark:
+        "results/benchmarks/record_episode/{experiment}.tsv"
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folder=lambda wildcards, output: str(Path(output.record).parent),
+    shell:
+        "slm record --trial {params.folder:q} --experiment {wildcards.experiment} --out {output.record:q} > {log:q} 2>&1"

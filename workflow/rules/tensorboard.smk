@@ -1,0 +1,28 @@
+# The tables of a trial's sessions as TensorBoard event files, on request.
+localrules:
+    tensorboard_events,
+
+
+rule tensorboard_events:
+    input:
+        train=session_files("train.csv"),
+        evaluation=session_files("eval.csv"),
+        timing=session_files("timing.csv"),
+    output:
+        directory("results/tensorboard/{experiment}/trial{trial}"),
+    log:
+        "results/logs/tensorboard_events/{experiment}/trial{trial}.log",
+    benchmark:
+        "results/benchmarks/tensorboard_events/{experiment}/trial{trial}.tsv"
+    conda:
+        "../envs/slm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folders=lambda wildcards, input: [
+            str(Path(table).parent) for table in input.train
+        ],
+    shell:
+        "slm tensorboard --session-dirs {params.folders:q} --out {output:q} > {log:q} 2>&1"

@@ -31,6 +31,8 @@ def test_a_bare_run_plans_the_default_suite_with_the_default_profile(shipped: Pr
         "aggregate_trial": experiments,
         "aggregate_experiment": experiments,
         "benchmark_table": 1,
+        "environment_figure": 3,
+        "record_episode": experiments,
     }
     assert not (shipped.path / "results").exists()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake_project import Project
 
+from slm.report.titles import FIGURES
 from slm.spec import load_spec, session_hash
 
 pytestmark = pytest.mark.workflow
@@ -28,9 +29,11 @@ def test_a_run_leaves_every_result_at_its_path(first_run: tuple[Project, str]) -
         assert {path.name for path in (project.path / TRIAL / f"session{session}").iterdir()} >= ARTIFACTS
         log = project.path / f"results/logs/train_session/tiny_ppo/trial0-session{session}.log"
         assert "frame 400 of 400" in log.read_text()
-    for file in ("spec.json", "trial.json", "curve.csv", "../experiment.csv"):
+    for file in ("spec.json", "trial.json", "curve.csv", "timing.csv", "../experiment.csv"):
         assert (project.path / TRIAL / file).stat().st_size > 0
-    for file in ("demo/table.csv", "demo/table.md", "demo/table.html", "demo/curves.svg", "index.html"):
+    names = ("table.csv", "table.md", "table.tex", "table.html", "statistics.csv", "improvement.csv")
+    figures = [f"{name}.{suffix}" for name in (*FIGURES, "environments/CartPole-v1") for suffix in ("svg", "png")]
+    for file in ("index.html", *(f"demo/{name}" for name in (*names, *figures))):
         assert (project.path / "results/reports" / file).stat().st_size > 0
 
 
@@ -81,8 +84,24 @@ def test_one_core_and_two_cores_give_the_same_bytes(first_run: tuple[Project, st
 def test_the_report_holds_tables_and_figures(finished: Project) -> None:
     finished.finish("--report", "report.html")
     report = (finished.path / "report.html").read_text()
-    for text in ("Benchmark tables", "Learning curves", "table.csv", "curves.svg"):
+    for text in ("Demo", "All environments", "CartPole-v1", *FIGURES.values(), "table (LaTeX)", "learning curve (CSV)"):
         assert text in report
+
+
+def test_episodes_and_event_files_come_on_request_and_train_nothing(finished: Project) -> None:
+    before = {path: path.read_bytes() for path in (finished.path / "results/experiments").glob("*/trial0/session*/*")}
+    wanted = ("record_episodes=true", "tensorboard=true")
+    assert finished.planned("--config", *wanted) == {"record_episode": 2, "tensorboard_events": 2}
+    finished.finish("--config", *wanted)
+    for experiment in ("tiny_ppo", "tiny_a2c"):
+        trial = finished.path / f"results/experiments/{experiment}/trial0"
+        assert json.loads((trial / "episode.json").read_text())["experiment"] == experiment
+        assert (trial / "episode.gif").read_bytes().startswith(b"GIF89a")
+        events = finished.path / f"results/tensorboard/{experiment}/trial0"
+        assert [len(list((events / f"session{number}").glob("events.out.tfevents.*"))) for number in (0, 1)] == [1, 1]
+    assert "tiny_ppo: return" in (finished.path / "results/reports/index.html").read_text()
+    assert {path: path.read_bytes() for path in before} == before
+    assert finished.planned("--config", *wanted) == {}
 
 
 def test_a_spec_of_ones_own_needs_no_sheet_and_runs_compiled(tiny: Project) -> None:

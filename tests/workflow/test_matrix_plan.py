@@ -21,6 +21,8 @@ def test_four_sessions_of_each_of_238_experiments_are_planned(shipped: Project) 
         "aggregate_trial": 238,
         "aggregate_experiment": 238,
         "benchmark_table": 4,
+        "environment_figure": 73,
+        "record_episode": 238,
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from snakemake_project import Project
 
 pytestmark = pytest.mark.workflow
 
-AGGREGATION = {"aggregate_trial": 1, "aggregate_experiment": 1, "benchmark_table": 1}
+AGGREGATION = {"aggregate_trial": 1, "aggregate_experiment": 1, "benchmark_table": 1, "environment_figure": 1}
 
 
 def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
@@ -76,6 +78,7 @@ def test_one_session_less_is_no_training(finished: Project) -> None:
         ("workflow/report/table.rst", "More words.\n"),
         ("workflow/rules/train.smk", "# a comment\n"),
         ("workflow/rules/report.smk", "# a comment\n"),
+        ("workflow/rules/episode.smk", "# a comment\n"),
         ("workflow/rules/baseline.smk", "# a comment\n"),
         ("workflow/envs/slm.yaml", "      - pytest==9.2.0\n"),
         ("workflow/profiles/default/config.yaml", "# a comment\n"),
@@ -100,7 +103,7 @@ def test_settings_that_decide_no_result_train_nothing(finished: Project) -> None
 
 def test_a_new_published_score_renders_the_table_alone(finished: Project) -> None:
     finished.edit("config/benchmarks.tsv", "498.94", "498.95")
-    assert finished.planned("demo") == {"benchmark_table": 1}
+    assert finished.planned("demo") == {"benchmark_table": 1, "environment_figure": 1}
 
 
 def test_a_renamed_spec_trains_nothing(finished: Project) -> None:
@@ -111,3 +114,15 @@ def test_a_renamed_spec_trains_nothing(finished: Project) -> None:
 
 def test_the_other_backend_trains_everything(finished: Project) -> None:
     assert finished.planned("--config", "backend=compiled")["train_session"] == 4
+
+
+def test_statistics_and_reports_are_made_again_without_training(finished: Project) -> None:
+    sessions = {path: path.stat().st_mtime_ns for path in finished.path.glob("results/experiments/*/trial0/session*/*")}
+    shutil.rmtree(finished.path / "results/reports")
+    for name in ("trial.json", "curve.csv", "timing.csv"):
+        for path in finished.path.glob(f"results/experiments/*/trial0/{name}"):
+            path.unlink()
+    planned = {"aggregate_trial": 2, "aggregate_experiment": 2, "benchmark_table": 1, "environment_figure": 1}
+    assert finished.planned() == planned
+    finished.finish()
+    assert {path: path.stat().st_mtime_ns for path in sessions} == sessions

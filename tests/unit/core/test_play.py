@@ -3,19 +3,22 @@
 import itertools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import MakeSpec, Run
 from PIL import Image
 
 from slm import play
 from slm.cli import main
 from slm.errors import UserError
 from slm.play import MAX_FRAMES, Film, animation, best_session, load_player, record_row
+from slm.spec import Spec
 
+MakeSpec = Callable[..., Spec]
+Run = Callable[..., Path]
 NORMALISED = {"env.normalize_obs": True, "env.max_frame": 200}
 
 

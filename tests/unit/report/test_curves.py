@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from slm.report.curves import LearningCurve, plot_curve, plot_environment, suite_figure
+from slm.report.figure import figure_files
 from slm.report.style import ALGORITHM_COLOURS, DASHES, OTHER_COLOURS, algorithm_colour, figure_settings
 
 

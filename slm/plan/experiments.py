@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +17,6 @@ from slm.spec import Spec, load_spec, session_hash, trial_hash
 
 EXPERIMENTS = Path("results/experiments")
 TABLED_TRIAL = 0
-TABLED_FILES = ("trial.json", "curve.csv", "timing.csv")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Results:
     curve_csv: str
     timing_csv: str
     required: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path, others: Iterable[Path] = (), required: bool = True) -> Results:
+        """The files of a trial's folder; with `required`, these and the `others` are to be there."""
+        trial_json, curve_csv, timing_csv = (str(folder / name) for name in ("trial.json", "curve.csv", "timing.csv"))
+        all_files = (*map(str, others), trial_json, curve_csv, timing_csv)
+        return cls(trial_json, curve_csv, timing_csv, required=all_files if required else ())
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,7 @@ class Experiment:
         """What a table reads; None where no session is to be aggregated."""
         if allow_incomplete and not self.finished(TABLED_TRIAL):
             return None
-        trial = self.trial_dir(TABLED_TRIAL)
-        tabled = [str(trial / name) for name in TABLED_FILES]
-        return Results(*tabled, required=(str(self.folder / "experiment.csv"), *tabled))
+        return Results.of(self.trial_dir(TABLED_TRIAL), [self.folder / "experiment.csv"])
 
 
 @cache

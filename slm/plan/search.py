@@ -14,7 +14,7 @@ from typing import Any
 
 from slm.errors import UserError
 from slm.plan.baselines import baseline_key
-from slm.plan.experiments import TABLED_FILES, Experiment, Results
+from slm.plan.experiments import Experiment, Results
 from slm.plan.generations import read_generation
 from slm.plan.ranking import ranked_trials
 from slm.plan.sampling import GENERATION, Settings, draw_generation, draw_up_front, grid_size
@@ -124,13 +124,12 @@ class SearchExperiment(Experiment):
 
     def results(self, allow_incomplete: bool) -> Results | None:
         """What a table reads: the validated winner, and beside it the ranking, the decisions and the figures."""
-        tabled = [str(self.folder / "best" / name) for name in TABLED_FILES]
+        best = self.folder / "best"
         if allow_incomplete:
             # What there is, is read; declared as needed, it could set off training.
-            return Results(*tabled, required=()) if Path(tabled[0]).exists() else None
+            return Results.of(best, required=False) if (best / "trial.json").exists() else None
         names = ("experiment.csv", "search.csv", "models.csv", "validation.csv", "best_spec.yaml")
-        others = [self.folder / name for name in names]
-        return Results(*tabled, required=(*tabled, *map(str, others)))
+        return Results.of(best, [self.folder / name for name in names])
 
     def figures(self) -> list[Path]:
         """Paths of its figures."""

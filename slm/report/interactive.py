@@ -107,8 +107,8 @@ def _filters(suite: str, shown: pd.DataFrame) -> str:
             continue
         options = "".join(f"<option>{escape(value)}</option>" for value in values)
         selects.append(
-            f'<label>{name} <select aria-label="{name}" data-column="{columns.index(name)}"><option value="">all</option>{options}</select>'
-            "</label>"
+            f'<label>{name} <select aria-label="{name}" data-column="{columns.index(name)}">'
+            f'<option value="">all</option>{options}</select></label>'
         )
     return (
         f'<form class="filters" data-table="table-{suite}" hidden>'

@@ -181,11 +181,11 @@ def test_episodes_are_within_the_page_and_notes_stand_for_those_that_could_not_b
         json.dumps({"experiment": "a2c_cartpole", "session": 0, "note": "no <GL>"})
     )
     episodes = [tmp_path / "a/episode.json", tmp_path / "b/episode.json"]
-    write_index([write_suite()], tmp_path / "index.html", episodes)
+    write_index([write_suite()], tmp_path / "index.html", episodes=episodes)
     text = (tmp_path / "index.html").read_text()
     assert "ppo_cartpole: return 500.00 in 500 steps, session 2" in text
     assert 'src="data:image/gif;base64,R0lGODlh"' in text
     assert "a2c_cartpole: no &lt;GL&gt;" in text
     assert text.count("<img") == 1
     with pytest.raises(UserError, match=r"episode .*gone\.json is missing"):
-        write_index([write_suite()], tmp_path / "index.html", [tmp_path / "gone.json"])
+        write_index([write_suite()], tmp_path / "index.html", episodes=[tmp_path / "gone.json"])

@@ -67,6 +67,16 @@ def test_results_of_another_spec_are_refused_and_leave_nothing(row, run, docs):
     assert not docs.exists()
 
 
+def test_rows_without_wall_times_are_kept_and_shown(rows, row, run, docs):
+    folder = folder_of(docs, row)
+    publish_row(row, run, folder)
+    (run / "timing.csv").unlink()
+    assert publish_row(row, run, folder)
+    assert not (folder / "timing.csv").exists(), "no wall times of an earlier run beside this one's scores"
+    write_benchmarks(docs, rows)
+    assert (docs / "benchmarks/classic_control/curves.svg").exists()
+
+
 def test_a_session_that_is_gone_leaves_the_published_row(row, run, docs, tmp_path):
     folder = folder_of(docs, row)
     publish_row(row, run, folder)

@@ -60,8 +60,9 @@ def test_the_table_is_filtered_by_words_and_by_choice(visit: Any, reports: Path)
 
 def test_figures_and_episodes_are_there(visit: Any, reports: Path) -> None:
     page = visit(reports / INDEX)
-    for details in page.page.locator(".figures details:not([open]) summary").all():
-        details.click()
+    closed = page.page.locator(".figures details:not([open]) summary")
+    while closed.count():  # each that is opened leaves the list
+        closed.first.click()
     sizes = page.page.evaluate(
         "() => [...document.querySelectorAll('figure svg')].map((svg) => [svg.getBoundingClientRect().width,"
         " svg.querySelectorAll('path, use').length])"

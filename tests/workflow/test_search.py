@@ -12,6 +12,8 @@ import yaml
 from snakemake_project import ROOT, Project, make_tiny
 
 from slm.asha import GO, STOP, read_decisions
+from slm.plan import SEARCH_FIGURES
+from slm.report.titles import FIGURES
 from slm.spec import load_spec
 
 pytestmark = pytest.mark.workflow
@@ -85,7 +87,7 @@ def test_the_winner_is_validated_with_fresh_seeds_and_written_as_a_spec(searched
 def test_the_report_has_searches_under_their_own_heading(searched: Project) -> None:
     page = (searched.path / "results/reports/index.html").read_text()
     assert "<h2>Searches</h2>" in page
-    assert page.count("<svg") == 1 + len(list((searched.path / FOLDER / "figures").glob("*.svg"))) == 6
+    assert page.count("<svg") == len(FIGURES) + len(SEARCH_FIGURES), "those of the suite, and those of the search"
 
 
 def test_a_second_run_does_nothing_and_a_longer_search_trains_what_is_new(searched: Project, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Heartbeat:
         self._content = {**identity, "frame": 0, "fps": None, "score": None, "host": socket.gethostname()}
         self._content["pid"] = os.getpid()
         self._next, self._last = 0.0, (time.monotonic(), -1)
+        self._state: SessionState | None = None
 
     def __enter__(self) -> Self:
         self._write("starting")
@@ -39,8 +40,12 @@ class Heartbeat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        ends = "stopped" if kind is not None and issubclass(kind, self._stop) else "failed"
-        self._write("finished" if kind is None else ends)
+        if self._state is not None:
+            self._look(self._state)
+        if kind is None:
+            self._write("pruned" if self._state is not None and self._state.stopped else "finished")
+        else:
+            self._write("stopped" if issubclass(kind, self._stop) else "failed")
 
     def before(self, call: Callable[[], None], session: Session) -> Callable[[], None]:
         """What to call between steps: a sign of life, if it is time to, then `call`."""
@@ -53,18 +58,18 @@ class Heartbeat:
 
     def beat(self, state: SessionState) -> None:
         """Between steps: write if it is time to."""
-        now = time.monotonic()
+        self._state, now = state, time.monotonic()
         if now < self._next:
             return
         (then, before), frame = self._last, state.clock.frame
-        score = state.world.statistics.total_reward
-        self._content |= {
-            "frame": frame,
-            "fps": (frame - before) / (now - then) if before >= 0 else None,
-            "score": None if score != score else score,
-        }
+        self._look(state)
+        self._content["fps"] = (frame - before) / (now - then) if before >= 0 else None
         self._next, self._last = now + INTERVAL, (now, frame)
         self._write("training")
+
+    def _look(self, state: SessionState) -> None:
+        score = state.world.statistics.total_reward
+        self._content |= {"frame": state.clock.frame, "score": None if score != score else score}
 
     def _write(self, state: str) -> None:
         temporary = self._path.with_suffix(f".{os.getpid()}")

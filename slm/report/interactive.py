@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from slm.analysis.files import read_json
 from slm.report.table import TEXTS, best_rows, display_table
 
 # Column of the shown table → column of table.csv that it is sorted by; words are sorted as they stand.
@@ -33,7 +34,7 @@ ORDER = (
     *("sessions", "IQM", "min to max", "random", "normalised", "frames", "wall time", "experiment", "note"),
 )
 FILTERED = ("environment", "algorithm", "verdict", "status")
-SESSION_FILES = {"record": "session.json", "curve": "train.csv", "best model": "best.pt", "last model": "model.pt"}
+SESSION_FILES = {"provenance": "session.json", "curve": "train.csv", "best model": "best.pt", "last model": "model.pt"}
 
 
 def interactive_table(suite: str, table: pd.DataFrame, links: Sequence[str]) -> str:
@@ -62,17 +63,28 @@ def interactive_table(suite: str, table: pd.DataFrame, links: Sequence[str]) -> 
 
 def row_links(experiment: str, page: Path) -> str:
     """Links from a page in a folder of results/ to what a row rests on; empty where nothing of it is there."""
-    trial = page.parent.parent / "experiments" / experiment / "trial0"
-    links = [
-        _link(page, trial / name, label) for label, name in {"spec": "spec.json", "statistics": "trial.json"}.items()
-    ]
+    results = page.parent.parent
+    trial = _reported_trial(results / "experiments" / experiment)
+    # A Hogwild trial has one log; other sessions have theirs.
+    trial_files = {"spec": trial / "spec.json", "statistics": trial / "trial.json"}
+    trial_files["log"] = results / "logs/train_trial_distributed" / experiment / f"{trial.name}.log"
+    links = [_link(page, file, label) for label, file in trial_files.items()]
     for session in sorted(trial.glob("session*"), key=lambda path: (len(path.name), path.name)):
-        log = page.parent.parent / "logs/train_session" / experiment / f"trial0-{session.name}.log"
+        log = results / "logs/train_session" / experiment / f"{trial.name}-{session.name}.log"
         files = [_link(page, session / name, label) for label, name in SESSION_FILES.items()]
         files = [link for link in [*files, _link(page, log, "log")] if link]
         links.append(f"<span>{session.name}: {' · '.join(files)}</span>" if files else "")
     found = [link for link in links if link]
     return f"<details><summary>files</summary>{'<br>'.join(found)}</details>" if found else ""
+
+
+def _reported_trial(experiment: Path) -> Path:
+    """The folder of the trial that a table reports: of a search the one that validated the winner, else the only one.
+
+    Raises UserError for a search whose best/trial.json can't be read.
+    """
+    best = experiment / "best/trial.json"
+    return experiment / f"trial{read_json(best, 'trial')['trial'] if best.exists() else 0}"
 
 
 def _link(page: Path, target: Path, label: str) -> str:

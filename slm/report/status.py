@@ -16,10 +16,11 @@ from slm.heartbeat import FILE
 
 SILENCE = 120.0
 """Seconds without a sign of life after which a session is taken for lost: compiling and evaluating take some."""
-FOLDERS = ("results/.inprogress/*", "out/*/trial*/session*/.inprogress/*")
-"""Folders of sessions in progress: the workflow's, and those of `slm train`."""
+FOLDERS = ("results/.inprogress/*", "out/*/trial*/session*/.inprogress/*", "out/*/trial*/.inprogress/*")
+"""Folders of sessions in progress: the workflow's, and those of `slm train`, of a Hogwild trial last."""
 COLUMNS = ("session", "state", "frames", "", "fps", "score", "time left", "host", "seen")
-ORDER = ("lost", "failed", "training", "starting", "stopped", "finished")
+ORDER = ("lost", "failed", "training", "starting", "stopped", "pruned", "finished")
+ENDED = ("pruned", "finished")
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def session_folders(root: Path) -> list[Path]:
 
 
 def status_table(signs: Sequence[Sign], finished: bool = False) -> str:
-    """The sessions as a table of text, one line each, and a line of counts; those that have finished on request."""
-    shown = [sign for sign in signs if finished or sign.state != "finished"]
+    """The sessions as a table of text, one line each, and a line of counts; those that have ended well on request."""
+    shown = [sign for sign in signs if finished or sign.state not in ENDED]
     lines = [COLUMNS, *map(_line, shown)] if shown else []
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))] if lines else []
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

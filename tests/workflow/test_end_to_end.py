@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake_project import Project
 
+from slm.report.status import read_signs, session_folders, status_table
 from slm.report.titles import FIGURES
 from slm.spec import load_spec, session_hash
 
@@ -59,6 +60,14 @@ def test_a_session_records_what_it_was_planned_as(first_run: tuple[Project, str]
     assert record["spec_hash"] == origin["session_hashes"]["1"]
     assert (record["backend"], record["trial"], record["session"]) == ("eager", 0, 1)
     assert record["state"] == "finished"
+
+
+def test_the_status_tells_of_every_session(first_run: tuple[Project, str]) -> None:
+    signs = read_signs(session_folders(first_run[0].path))
+    assert status_table(signs) == "4 finished"
+    lines = status_table(signs, finished=True).splitlines()
+    assert sum("400/400  100%" in line for line in lines) == 4
+    assert lines[1].startswith("tiny_a2c/trial0/session0  finished")
 
 
 def test_gains_are_measured_over_the_baseline_of_the_environment(first_run: tuple[Project, str]) -> None:

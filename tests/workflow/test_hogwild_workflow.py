@@ -8,6 +8,8 @@ import json
 import pytest
 from snakemake_project import HEADER, Project
 
+from slm.report.status import read_signs, session_folders
+
 pytestmark = pytest.mark.workflow
 
 OWN = ["--config", "spec_file=specs/tiny_hogwild.yaml", "spec_name=tiny_a3c"]
@@ -29,6 +31,12 @@ def test_one_job_trains_all_sessions_of_a_hogwild_trial(tiny: Project) -> None:
     assert (row["sessions"], row["frames"]) == ("2", "400")
     assert "not bit-reproducible" in row["note"]
     assert "| A3C † |" in (tiny.path / "results/reports/custom/table.md").read_text()
+
+    signs = read_signs(session_folders(tiny.path))
+    assert [(sign.state, sign.content["session"], sign.content["frame"]) for sign in signs] == [
+        ("finished", 0, 400),
+        ("finished", 1, 400),
+    ]
 
     assert tiny.planned(*OWN) == {}
     # With another number of workers it is another training, of all of them.

@@ -13,6 +13,7 @@ from snakemake_project import ROOT, Project, make_tiny
 
 from slm.asha import GO, STOP, read_decisions
 from slm.plan import SEARCH_FIGURES
+from slm.report.status import read_signs, session_folders
 from slm.report.titles import FIGURES
 from slm.spec import load_spec
 
@@ -64,6 +65,8 @@ def test_stopped_trials_are_finished_jobs(searched: Project) -> None:
     ranked = read(searched.path / FOLDER / "experiment.csv")
     assert {int(row["trial"]) for row in ranked if row["state"] == "pruned"} == set(stopped)
     assert [row["state"] for row in ranked] == sorted(row["state"] for row in ranked)
+    signs = read_signs(session_folders(searched.path))
+    assert {sign.content["trial"]: sign.content["frame"] for sign in signs if sign.state == "pruned"} == stopped
     for trial, frame in stopped.items():
         session = searched.path / FOLDER / f"trial{trial}/session0"
         assert json.loads((session / "session.json").read_text())["frames"] == frame

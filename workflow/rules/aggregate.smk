@@ -13,15 +13,21 @@ rule aggregate_trial:
         evaluation=session_files("eval.csv"),
         timing=session_files("timing.csv"),
     output:
-        trial="results/experiments/{experiment}/trial{trial}/trial.json",
-        curve=report(
-            "results/experiments/{experiment}/trial{trial}/curve.csv",
-            caption="../report/curve.rst",
-            category=experiment_title,
-            subcategory=lambda wildcards: experiment_of(wildcards).env,
-            labels=experiment_labels("learning curve (CSV)"),
+        trial=shown(
+            "results/experiments/{experiment}/trial{trial}/trial.json",
+            "trial",
+            "statistics (JSON)",
         ),
-        timing="results/experiments/{experiment}/trial{trial}/timing.csv",
+        curve=shown(
+            "results/experiments/{experiment}/trial{trial}/curve.csv",
+            "curve",
+            "learning curve (CSV)",
+        ),
+        timing=shown(
+            "results/experiments/{experiment}/trial{trial}/timing.csv",
+            "timing",
+            "wall times (CSV)",
+        ),
     log:
         "results/logs/aggregate_trial/{experiment}/trial{trial}.log",
     benchmark:
@@ -55,12 +61,10 @@ rule aggregate_experiment:
             trial=experiment_of(wildcards).trials,
         ),
     output:
-        report(
+        shown(
             "results/experiments/{experiment}/experiment.csv",
-            caption="../report/experiment.rst",
-            category=experiment_title,
-            subcategory=lambda wildcards: experiment_of(wildcards).env,
-            labels=experiment_labels("trials (CSV)"),
+            "experiment",
+            "trials (CSV)",
         ),
     log:
         "results/logs/aggregate_experiment/{experiment}.log",

@@ -2,7 +2,19 @@
 rule random_baseline:
     # The path says all that decides the result: through which spec the environment is found is none of it.
     output:
-        "results/baselines/{environment}.json",
+        report(
+            "results/baselines/{environment}.json",
+            caption="../report/baseline.rst",
+            category=lambda wildcards: suite_title(
+                measured_by(wildcards).row.environment_type
+            ),
+            subcategory=lambda wildcards: measured_by(wildcards).env,
+            labels={
+                "algorithm": "random play",
+                "experiment": "all",
+                "what": "baseline (JSON)",
+            },
+        ),
     log:
         "results/logs/random_baseline/{environment}.log",
     benchmark:

@@ -167,6 +167,17 @@ def experiment_labels(what):
     }
 
 
+def shown(path, caption, what):
+    """An output of an experiment, shown in the report."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=experiment_title,
+        subcategory=lambda wildcards: experiment_of(wildcards).env,
+        labels=experiment_labels(what),
+    )
+
+
 def suite_labels(what):
     """Labels in the report of what belongs to a whole suite."""
     return {"algorithm": "all", "experiment": "all", "what": what}

@@ -9,12 +9,10 @@ rule record_episode:
         ),
     output:
         record="results/experiments/{experiment}/trial0/episode.json",
-        animation=report(
+        animation=shown(
             "results/experiments/{experiment}/trial0/episode.gif",
-            caption="../report/episode.rst",
-            category=experiment_title,
-            subcategory=lambda wildcards: experiment_of(wildcards).env,
-            labels=experiment_labels("episode"),
+            "episode",
+            "episode",
         ),
     log:
         "results/logs/record_episode/{experiment}.log",

@@ -6,7 +6,11 @@ localrules:
 # The spec file is no input: a change in it must touch the experiments whose hash it changes, and no others.
 rule plan_trial:
     output:
-        spec="results/experiments/{experiment}/trial{trial}/spec.json",
+        spec=shown(
+            "results/experiments/{experiment}/trial{trial}/spec.json",
+            "spec",
+            "spec (JSON)",
+        ),
     log:
         "results/logs/plan_trial/{experiment}/trial{trial}.log",
     benchmark:

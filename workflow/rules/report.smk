@@ -26,7 +26,10 @@ rule benchmark_table:
             "statistics",
             "improvement (CSV)",
         ),
-        png=expand("results/reports/{{suite}}/{figure}.png", figure=FIGURES),
+        png=[
+            reported(f"results/reports/{{suite}}/{name}.png", name, f"{title} (PNG)")
+            for name, title in FIGURES.items()
+        ],
         svg=[
             reported(f"results/reports/{{suite}}/{name}.svg", name, title)
             for name, title in FIGURES.items()
@@ -65,7 +68,13 @@ rule environment_figure:
             subcategory=environment_of,
             labels=suite_labels("Learning curves"),
         ),
-        png="results/reports/{suite}/environments/{environment}.png",
+        png=report(
+            "results/reports/{suite}/environments/{environment}.png",
+            caption="../report/environment.rst",
+            category=lambda wildcards: suite_title(wildcards.suite),
+            subcategory=environment_of,
+            labels=suite_labels("Learning curves (PNG)"),
+        ),
     log:
         "results/logs/environment_figure/{suite}/{environment}.log",
     benchmark:

@@ -91,8 +91,16 @@ checkpoint rank_trials:
             else []
         ),
     output:
-        table="results/experiments/{experiment}/experiment.csv",
-        decisions="results/experiments/{experiment}/search.csv",
+        table=shown(
+            "results/experiments/{experiment}/experiment.csv",
+            "experiment",
+            "trials (CSV)",
+        ),
+        decisions=shown(
+            "results/experiments/{experiment}/search.csv",
+            "search",
+            "decisions (CSV)",
+        ),
     log:
         "results/logs/rank_trials/{experiment}.log",
     benchmark:
@@ -144,8 +152,16 @@ rule validate:
         table="results/experiments/{experiment}/experiment.csv",
         trials=validating_trials,
     output:
-        table="results/experiments/{experiment}/validation.csv",
-        spec="results/experiments/{experiment}/best_spec.yaml",
+        table=shown(
+            "results/experiments/{experiment}/validation.csv",
+            "search",
+            "validation (CSV)",
+        ),
+        spec=shown(
+            "results/experiments/{experiment}/best_spec.yaml",
+            "search",
+            "best spec (YAML)",
+        ),
         trial="results/experiments/{experiment}/best/trial.json",
         curve="results/experiments/{experiment}/best/curve.csv",
         timing="results/experiments/{experiment}/best/timing.csv",
@@ -176,15 +192,14 @@ rule search_figures:
             "validation.csv",
         ),
     output:
-        report(
-            expand(
-                "results/experiments/{{experiment}}/figures/{name}.svg",
-                name=SEARCH_FIGURES,
-            ),
-            caption="../report/search.rst",
-            category="Searches",
-            subcategory="{experiment}",
-        ),
+        [
+            shown(
+                f"results/experiments/{{experiment}}/figures/{name}.svg",
+                "search",
+                f"search: {name.replace('_', ' ')}",
+            )
+            for name in SEARCH_FIGURES
+        ],
     log:
         "results/logs/search_figures/{experiment}.log",
     benchmark:

@@ -162,6 +162,25 @@ def test_rows_are_linked_to_what_they_rest_on(write_suite, tmp_path):
     assert all((reports / link).exists() for link in links)
 
 
+def test_a_hogwild_trial_has_one_log_and_a_search_is_linked_to_the_trial_that_validated_its_winner(
+    write_suite, make_row, tmp_path
+):
+    results = tmp_path / "results"
+    hogwild, search = (results / "experiments" / name for name in ("a3c", "searched"))
+    log = results / "logs/train_trial_distributed/a3c/trial0.log"
+    for file in (hogwild / "trial0/session0/best.pt", log, search / "trial7/spec.json", search / "trial0/spec.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (search / "best").mkdir()
+    (search / "best/trial.json").write_text('{"trial": 7}')
+    write_index([write_suite(rows=[make_row("a3c"), make_row("searched")])], results / "reports/index.html")
+    references = Page((results / "reports/index.html").read_text()).references
+    assert [reference.removeprefix("../") for reference in references if reference.startswith("..")] == [
+        *("logs/train_trial_distributed/a3c/trial0.log", "experiments/a3c/trial0/session0/best.pt"),
+        "experiments/searched/trial7/spec.json",
+    ]
+
+
 def test_cells_carry_the_numbers_that_they_are_sorted_by(write_suite, make_row, tmp_path):
     rows = [make_row(trial={"wall_time_s": 3725.4, "score": 12345.6}), make_row("unrun", trial=None)]
     write_index([write_suite(rows=rows)], tmp_path / "index.html")

@@ -24,9 +24,9 @@ def folder(tmp_path):
     return path
 
 
-def state(frame, score=1.5):
-    statistics = SimpleNamespace(total_reward=score)
-    return SimpleNamespace(clock=SimpleNamespace(frame=frame), world=SimpleNamespace(statistics=statistics))
+def state(frame, score=1.5, stopped=False):
+    world = SimpleNamespace(statistics=SimpleNamespace(total_reward=score))
+    return SimpleNamespace(clock=SimpleNamespace(frame=frame), world=world, stopped=stopped)
 
 
 def make(folder):
@@ -42,14 +42,32 @@ def test_the_last_sign_says_how_it_ended(folder, error, end):
     try:
         with make(folder) as beating:
             assert content(folder)["state"] == "starting"
-            beating.beat(state(10))
-            assert content(folder)["state"] == "training"
+            session = state(10)
+            beating.beat(session)
+            assert (content(folder)["state"], content(folder)["frame"]) == ("training", 10)
+            session.clock.frame = 20  # steps after the last sign of life
             if error:
                 raise error
     except (StopError, ValueError):
         pass
-    assert (content(folder)["state"], content(folder)["frame"]) == (end, 10)
+    assert (content(folder)["state"], content(folder)["frame"]) == (end, 20)
     assert [path.name for path in folder.iterdir()] == ["heartbeat.json"]
+
+
+def test_a_session_that_a_search_stopped_was_pruned(folder, tmp_path):
+    with make(folder) as beating:
+        beating.beat(state(250, stopped=True))
+    signs = read_signs(session_folders(tmp_path))
+    assert status_table(signs) == "1 pruned"
+    assert "250/1,000" in status_table(signs, finished=True)
+
+
+@pytest.mark.parametrize("place", ["out/ppo/trial0/session1/.inprogress/abc", "out/a3c/trial0/.inprogress/abc"])
+def test_sessions_without_the_workflow_are_found(tmp_path, place):
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    sign(folder)
+    assert len(read_signs(session_folders(tmp_path))) == 1
 
 
 def test_signs_are_seconds_apart_and_tell_the_speed(folder, monkeypatch):

@@ -20,6 +20,7 @@ NO_SCALE = "no environment of this suite has\na published score and a random bas
 SCALE = "normalised score (0 random play, 1 best published)"
 INCHES = (6.4, 3.8)
 PROFILE_POINTS = 151
+ON_DARK = "#fefefe"
 AGGREGATED = ("algorithm", "iqm", "iqm_low", "iqm_high")
 
 
@@ -63,8 +64,8 @@ def aggregate_figure(statistics: pd.DataFrame) -> Figure:
         ax.plot([iqm], [i], marker="|", markersize=12, markeredgewidth=2, color=colour)
     ax.axvline(1, color=MUTED, linewidth=0.8, linestyle="--")
     counted = zip(shown["algorithm"], shown["environments"], strict=True)
-    ax.set_yticks(range(len(shown)), [f"{name} ({environments})" for name, environments in counted])
-    ax.set(xlabel=f"interquartile mean, {SCALE}", ylabel="algorithm (environments)", ylim=(-0.6, len(shown) - 0.4))
+    ax.set_yticks(range(len(shown)), [f"{name} ({environments} env.)" for name, environments in counted])
+    ax.set(xlabel=f"interquartile mean, {SCALE}", ylim=(-0.6, len(shown) - 0.4))
     return figure
 
 
@@ -98,6 +99,9 @@ def improvement_figure(table: pd.DataFrame) -> Figure:
         square, ax=ax, cmap="PuOr", vmin=0, vmax=1, annot=True, fmt=".2f", linewidths=0.5,
         cbar_kws={"label": "P(row beats column)"},
     )  # fmt: skip
+    for text in ax.texts:
+        if text.get_color() == "w":  # the page's paper, which a page turns dark; the cells stay as they are
+            text.set_color(ON_DARK)
     ax.grid(False)
     ax.set(xlabel="", ylabel="")
     ax.tick_params(axis="y", rotation=0)

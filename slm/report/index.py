@@ -39,6 +39,8 @@ CAPTIONS = {
     "scores": "Every session's score; dashed: best published score, dotted: target.",
     "wall_clock": "The learning curves above against the time of a session.",
 }
+PANELS = ("scores", "wall_clock")
+"""Those with a panel for each environment."""
 STATISTICS_LEGEND = (
     "Normalised scores: random play 0, the best published score of the environment 1. Intervals: 95% stratified "
     "bootstrap. Mean rank and first places: among the algorithms run on an environment, over those with at least two."
@@ -101,8 +103,9 @@ def _section(folder: Path, out: Path, recorded: dict[str, str]) -> str:
 
 
 def _figure(suite: str, name: str, svg: str) -> str:
+    kind = ' class="panels"' if name in PANELS else ""
     return (
-        f'<details{" open" if name == "aggregates" else ""}><summary>{FIGURES[name]}</summary><figure class="scroll">'
+        f'<details{kind}{" open" if name == "aggregates" else ""}><summary>{FIGURES[name]}</summary><figure class="scroll">'
         f"{figure_fragment(f'{suite}-{name}', svg)}<figcaption>{CAPTIONS[name]}</figcaption></figure></details>"
     )
 

@@ -55,7 +55,11 @@ nav a {{ margin-right: 1rem; color: inherit; }}
 .filters output {{ color: var(--muted); }}
 a {{ color: var(--link); }}
 details summary {{ cursor: pointer; }}
-.figures > details {{ margin-top: 1rem; }}
+.figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 36rem), 1fr)); gap: 1rem 2rem; }}
+.figures > details {{ min-width: 0; }}
+.figures > .panels {{ grid-column: 1 / -1; }}
+/* As wide as the column, but no smaller than can be read on a phone: there it scrolls. */
+.figures > :not(.panels) svg {{ max-width: max(100%, 28rem); height: auto; }}
 .episodes {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1rem; }}
 .episodes figure {{ margin: 0; }}
 .episodes img {{ width: 100%; height: auto; border-radius: .3rem; }}

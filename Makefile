@@ -34,7 +34,8 @@ test-fast: setup
 # Install Chromium, with which the tests of the report pages open them; nothing to do where it is there.
 browser:
 	@command -v chromium || command -v google-chrome \
-	  || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji; } \
+	  || { as_root=$$(test "$$(id -u)" = 0 || echo "sudo -n"); $$as_root apt-get update -qq && $$as_root \
+	    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji; } \
 	  || echo "Chromium could not be installed: the tests that open the reports in a browser will be skipped" >&2
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?

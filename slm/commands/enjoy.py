@@ -26,7 +26,7 @@ def add_to(commands: Commands) -> None:
     record = commands.add_parser("record", help="an episode of a row's best checkpoint (used by the pipeline)")
     record.add_argument("--trial", type=Path, required=True)
     record.add_argument("--experiment", required=True)
-    record.add_argument("--out", type=Path, required=True, help="JSON file; the animation is beside it")
+    record.add_argument("--out", type=Path, required=True, help="JSON file; the animation and a page are beside it")
     record.set_defaults(command=_record)
 
 
@@ -56,8 +56,10 @@ def _record(options: argparse.Namespace) -> int:
     _one_thread()
 
     from slm.play import record_row
+    from slm.report.episodes import write_episode_page
 
     record_row(options.trial, options.experiment, options.out)
+    write_episode_page(options.out)
     return 0
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,6 +10,7 @@ import pandas as pd
 
 from slm.analysis.files import write_text
 from slm.errors import UserError
+from slm.report.episodes import episode, episodes_section
 from slm.report.interactive import interactive_table, row_links
 from slm.report.page import LEGEND, figure_fragment, page
 from slm.report.search import searches_section
@@ -67,7 +66,7 @@ def index_page(
 
     Links are relative to `out`.
     """
-    recorded = dict(_episode(file) for file in episodes)
+    recorded = dict(episode(file) for file in episodes)
     sections = [_section(folder, out, recorded) for folder in table_dirs]
     links = "".join(f'<a href="#{escape(d.name)}">{escape(suite_title(d.name))}</a>' for d in table_dirs)
     if search_dirs:
@@ -98,14 +97,14 @@ def _section(folder: Path, out: Path, recorded: dict[str, str]) -> str:
 <div class="figures">
 {figures}
 </div>
-{_episodes(shown)}
+{episodes_section(shown)}
 </section>"""
 
 
 def _figure(suite: str, name: str, svg: str) -> str:
-    kind = ' class="panels"' if name in PANELS else ""
+    attributes = (' class="panels"' if name in PANELS else "") + (" open" if name == "aggregates" else "")
     return (
-        f'<details{kind}{" open" if name == "aggregates" else ""}><summary>{FIGURES[name]}</summary><figure class="scroll">'
+        f'<details{attributes}><summary>{FIGURES[name]}</summary><figure class="scroll">'
         f"{figure_fragment(f'{suite}-{name}', svg)}<figcaption>{CAPTIONS[name]}</figcaption></figure></details>"
     )
 
@@ -132,26 +131,3 @@ def _statistics(table: pd.DataFrame) -> str:
         f'<div class="scroll"><table class="results"><thead><tr><th scope="col" class="text">algorithm</th>{head}</tr>'
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>\n<p>{STATISTICS_LEGEND}</p>"
     )
-
-
-def _episode(file: Path) -> tuple[str, str]:
-    """Experiment, and a recorded episode of it as HTML, the animation within."""
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        experiment, note = record["experiment"], record["note"]
-        words = note or f"return {record['return']:.2f} in {record['steps']} steps, session {record['session']}"
-        caption = f"<figcaption>{escape(experiment)}: {escape(words)}</figcaption>"
-        if note:
-            return experiment, f"<figure>{caption}</figure>"
-        data = base64.b64encode(file.with_suffix(".gif").read_bytes()).decode()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"episode {file} is missing or unreadable: {error}") from error
-    image = f'<img loading="lazy" alt="an episode of {escape(experiment)}" src="data:image/gif;base64,{data}">'
-    return experiment, f"<figure>{image}{caption}</figure>"
-
-
-def _episodes(shown: list[str]) -> str:
-    if not shown:
-        return ""
-    heading = "<h3>Episodes</h3>\n<p>The best checkpoint of each row plays.</p>"
-    return f'{heading}\n<div class="episodes">{"".join(shown)}</div>'

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from slm.play import WIDTH
+
 pytestmark = [pytest.mark.browser, pytest.mark.workflow]
 
-INDEX = "results/reports/index.html"
+INDEX, REPORT = "results/reports/index.html", "report.html"
 COLUMN = "() => [...document.querySelectorAll('table.results[id] th')].map((header) => header.innerText)"
 
 
@@ -96,12 +98,50 @@ def test_the_page_fits_its_window_and_mode(visit: Any, reports: Path, size: str,
     assert page.page.screenshot(path=tmp_path / f"index-{size}.png", full_page=True)
 
 
-def test_snakemakes_report_opens_without_network(visit: Any, reports: Path, tmp_path: Path) -> None:
-    page = visit(reports / "report.html")
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_snakemakes_report_shows_figures_and_episodes_without_network(
+    visit: Any, reports: Path, size: str, tmp_path: Path
+) -> None:
+    page = visit(reports / REPORT, size)
     page.page.get_by_text("Results", exact=True).first.wait_for()
     page.page.get_by_text("Demo", exact=True).first.click()
     page.page.get_by_text("CartPole-v1", exact=True).first.click()
-    page.page.get_by_text("episode", exact=True).first.wait_for()
-    assert page.page.screenshot(path=tmp_path / "report.png")
+
+    def view(what: str) -> None:
+        row = page.page.locator("tr").filter(has=page.page.get_by_text(what, exact=True)).first
+        row.locator("a").first.click()
+
+    view("Learning curves")
+    page.page.wait_for_function("[...document.images].some((image) => image.naturalWidth > 200)")
+    assert page.page.screenshot(path=tmp_path / f"figure-{size}.png")
+    view("episode")
+    image = page.page.frame_locator("iframe").locator("img")
+    image.wait_for()
+    assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == WIDTH
+    assert page.page.screenshot(path=tmp_path / f"episode-{size}.png")
     assert page.errors == []
     assert page.outside() == []
+
+
+def test_every_output_has_caption_category_and_labels_in_snakemakes_report(visit: Any, reports: Path) -> None:
+    page = visit(reports / REPORT).page
+    captions = page.evaluate("Object.fromEntries(Object.entries(results).map(([path, it]) => [path, it.caption]))")
+    labels = page.evaluate("Object.fromEntries(Object.entries(results).map(([path, it]) => [path, it.labels]))")
+    categories = page.evaluate("categories")
+    places = {path: (c, s) for c, inner in categories.items() for s, paths in inner.items() for path in paths}
+    # Sessions' own files, the models among them, stay where they are: the page links them. Nor is there what tables
+    # and figures were made from, rows as JSON.
+    outputs = {
+        str(path.relative_to(reports))
+        for path in (reports / "results").rglob("*")
+        if path.is_file()
+        and not any(part in ("logs", "benchmarks", ".inprogress") or part.startswith("session") for part in path.parts)
+        and not (path.name == "rows.json" or path.match("environments/*.json"))
+    }
+    assert set(captions) == set(places) == outputs
+    assert all("<p>" in caption for caption in captions.values())
+    assert all(set(found) == {"algorithm", "experiment", "what"} for found in labels.values())
+    assert places["results/experiments/tiny_a2c/trial0/curve.csv"] == ("Demo", "CartPole-v1")
+    assert places["results/experiments/tiny_ppo/trial0/episode.gif"] == ("Box2D", "CartPole-v1"), "by the sheet"
+    assert places["results/reports/demo/table.csv"] == ("Demo", "All environments")
+    assert labels["results/experiments/tiny_a2c/trial0/curve.csv"]["algorithm"] == "A2C"

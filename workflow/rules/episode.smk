@@ -8,9 +8,18 @@ rule record_episode:
             session=PLAN.sessions(wildcards.experiment, 0),
         ),
     output:
-        record="results/experiments/{experiment}/trial0/episode.json",
+        record=shown(
+            "results/experiments/{experiment}/trial0/episode.json",
+            "episode",
+            "episode (JSON)",
+        ),
         animation=shown(
             "results/experiments/{experiment}/trial0/episode.gif",
+            "episode",
+            "episode (GIF)",
+        ),
+        page=shown(
+            "results/experiments/{experiment}/trial0/episode.html",
             "episode",
             "episode",
         ),

@@ -15,7 +15,7 @@ rule benchmark_table:
     output:
         rows="results/reports/{suite}/rows.json",
         csv=reported("results/reports/{suite}/table.csv", "table", "table (CSV)"),
-        md="results/reports/{suite}/table.md",
+        md=reported("results/reports/{suite}/table.md", "table", "table (Markdown)"),
         tex=reported("results/reports/{suite}/table.tex", "table", "table (LaTeX)"),
         html=reported("results/reports/{suite}/table.html", "table", "table"),
         statistics=reported(

@@ -124,7 +124,11 @@ rule keep_models:
         table="results/experiments/{experiment}/experiment.csv",
         records=searched_sessions,
     output:
-        "results/experiments/{experiment}/models.csv",
+        shown(
+            "results/experiments/{experiment}/models.csv",
+            "search",
+            "models (CSV)",
+        ),
     log:
         "results/logs/keep_models/{experiment}.log",
     benchmark:

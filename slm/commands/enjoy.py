@@ -35,9 +35,9 @@ def _enjoy(options: argparse.Namespace) -> int:
         if options.record.suffix.lower() != ".gif":
             raise UserError(f"--record {options.record}: the file's name must end in .gif")
         check_file("--record", options.record)
-    elif not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    elif not _display():
         raise UserError("there is no display to play on (DISPLAY is not set); --record FILE.gif writes a file instead")
-    _one_thread()
+    _prepare()
 
     from slm.play import best_session, episodes, record_episode
 
@@ -53,7 +53,7 @@ def _enjoy(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     check_file("--out", options.out)
-    _one_thread()
+    _prepare()
 
     from slm.play import record_row
     from slm.report.episodes import write_episode_page
@@ -63,7 +63,14 @@ def _record(options: argparse.Namespace) -> int:
     return 0
 
 
-def _one_thread() -> None:
-    """A single observation is too little to share; set before the libraries that read it are loaded."""
+def _display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _prepare() -> None:
+    """Set what libraries read when they are loaded."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+        os.environ.setdefault(variable, "1")  # a single observation is too little to share
+    if not _display():
+        # Left to itself gymnasium takes GLFW, which then fails without a display.
+        os.environ.setdefault("MUJOCO_GL", "egl")

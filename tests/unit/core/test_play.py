@@ -1,7 +1,9 @@
 """A trained agent plays: as it was trained, on the same observations, and into a file."""
 
+import io
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -59,8 +61,37 @@ def test_an_episode_is_recorded_without_a_screen(
     total, steps = load_player(session).episode()
     assert f"return {total:.2f} in {steps} steps" in capsys.readouterr().err
     with Image.open(file) as image:
-        assert 2 <= image.n_frames <= steps, "equal pictures in a row are one frame, shown longer"
         assert image.width == play.WIDTH
+        assert sum(durations(image)) == pytest.approx(1000 * play.SECONDS_A_FRAME * steps)
+
+
+def durations(image: Image.Image) -> list[int]:
+    """Milliseconds of each frame of an animation."""
+    found = []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        found.append(image.info["duration"])
+    return found
+
+
+def test_equal_pictures_in_a_row_are_one_frame_shown_longer() -> None:
+    bright, dark = (np.full((40, 60, 3), level, np.uint8) for level in (200, 50))
+    dark[:10] = 120
+    with Image.open(io.BytesIO(animation([bright, bright, bright, dark, dark, bright]))) as image:
+        assert durations(image) == [150, 100, 50]
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "egl"), ("osmesa", "osmesa")])
+def test_mujoco_draws_without_a_screen(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("MUJOCO_GL", chosen or "")
+    if chosen is None:
+        monkeypatch.delenv("MUJOCO_GL")
+    assert main(["enjoy", str(session), "--record", str(tmp_path / "episode.gif")]) == 0
+    assert os.environ["MUJOCO_GL"] == expected
 
 
 def test_the_best_session_of_a_trial_plays(session: Path, tmp_path: Path) -> None:

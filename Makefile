@@ -2,13 +2,14 @@
 PYTHON ?= python3
 CORES ?= all
 TEST_WORKERS ?= 2
+SEED ?= 0
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast mutants lint publish reproduce browser
+.PHONY: setup demo test test-fast faults mutants lint publish reproduce browser
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -24,12 +25,16 @@ $(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
 demo: setup
 	$(BIN)/snakemake --cores $(CORES) demo
 
-# All tests; `make test-fast` leaves out those that train to a score and those that run Snakemake.
+# All tests, with a sample of the faults; `make test-fast` leaves out those that train to a score, run Snakemake or kill.
 test: setup
 	$(PYTEST)
 
 test-fast: setup
-	$(PYTEST) -m "not learning and not workflow"
+	$(PYTEST) -m "not learning and not workflow and not faults"
+
+# Kill sessions and Snakemake, fill the disk, damage files: all of it. SEED chooses the moments of the kills.
+faults: setup
+	SLM_FAULT_SEED=$(SEED) $(PYTEST) tests/faults --all-faults
 
 # Install Chromium, with which the tests of the report pages open them; nothing to do where it is there.
 browser:

@@ -17,8 +17,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 SEED = int(os.environ.get("SLM_FAULT_SEED") or 0)
 KILLS = 2
 """How often each session is killed."""
-LONGEST_DELAY = 0.25
-"""From a run's first checkpoint to its kill, in parts of the time that the whole session takes."""
+LONGEST_DELAY, MOST_SECONDS = 0.25, 0.5
+"""From a run's first checkpoint to its kill, in parts of the time that the whole session takes; its bound in seconds,
+for a machine that is less busy then than it was."""
+INTERVALS = 8
+"""A checkpoint is due so many times a session, at least."""
 COMPILED_FRAMES = 2
 """So many times the frames, since they take less time."""
 
@@ -66,11 +69,14 @@ def test_a_killed_session_ends_in_the_same_bytes(case: str, backend: str, tmp_pa
     whole, seconds = undisturbed.finish(), undisturbed.seconds()
     chance = random.Random(f"{SEED} {case} {backend}")
     kills = [
-        (chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)), chance.uniform(0, LONGEST_DELAY) * seconds)
+        (
+            chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)),
+            chance.uniform(0, min(LONGEST_DELAY * seconds, MOST_SECONDS)),
+        )
         for _ in range(KILLS)
     ]
     print(f"SLM_FAULT_SEED={SEED}; signals, and seconds after each run's first checkpoint: {kills}")
-    victim, reached = Victim(tmp_path / "killed", spec, backend), 0
+    victim, reached = Victim(tmp_path / "killed", spec, backend, interval=min(seconds / INTERVALS, MOST_SECONDS)), 0
     for number, delay in kills:
         victim.start()
         victim.kill(number, delay)

@@ -19,7 +19,7 @@ import torch
 
 PATIENCE = 600.0
 """Seconds to wait for what takes a few where nothing else runs."""
-INTERVAL = "0.1"
+INTERVAL = 0.1
 """Seconds between checkpoints."""
 SAME = ("train.csv", "eval.csv", "model.pt", "best.pt")
 """Artifacts that are the same bytes, however often the session was interrupted."""
@@ -78,10 +78,13 @@ def wait_until(condition: Callable[[], Any]) -> Any:
 class Victim:
     """A session in a folder of its own, trained by `slm train` as often as it takes."""
 
-    def __init__(self, folder: Path, spec: dict[str, Any], backend: str = "eager", out: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, spec: dict[str, Any], backend: str = "eager", *,
+        out: Path | None = None, interval: float = INTERVAL,
+    ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "specs.json").write_text(json.dumps({"victim": spec}))
-        self.folder, self.out = folder, out or folder / "out"
+        self.folder, self.out, self._interval = folder, out or folder / "out", interval
         self.command = [sys.executable, "-m", "slm", "train", "specs.json", "victim", "--backend", backend]
         self.process: subprocess.Popen[bytes] | None = None
         self._runs = 0
@@ -96,7 +99,7 @@ class Victim:
         """Run the command in the background."""
         self._runs += 1
         self._before = self._written()
-        environment = {**os.environ, "SLM_CHECKPOINT_INTERVAL": INTERVAL}
+        environment = {**os.environ, "SLM_CHECKPOINT_INTERVAL": str(self._interval)}
         with (self.folder / f"log{self._runs}").open("w") as log:
             self.process = subprocess.Popen(
                 [*self.command, "--out", str(self.out), *arguments], cwd=self.folder, env=environment, stderr=log

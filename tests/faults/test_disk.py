@@ -130,9 +130,10 @@ def truncated(path: Path) -> bytes:
     return path.read_bytes()[:-100]
 
 
-def flipped(path: Path) -> bytes:
+def flipped(path: Path, position: float = 0.5) -> bytes:
+    """The file's bytes with one bit changed, at a position between 0 and 1."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[int(position * (len(data) - 1))] ^= 1
     return bytes(data)
 
 
@@ -205,17 +206,20 @@ def test_a_session_starts_again_without_a_checkpoint_that_can_be_used(
     assert victim.resumed_at() is None
 
 
+@pytest.mark.parametrize("position", [0.0, 1.0], ids=["first row", "last row"])
 def test_a_replay_memory_that_is_damaged_on_disk(
-    tmp_path: Path, whole: Callable[[str], dict[str, bytes]], interrupted: Callable[[str], Victim]
+    tmp_path: Path, whole: Callable[[str], dict[str, bytes]], interrupted: Callable[[str], Victim], position: float
 ) -> None:
+    """Both checkpoints need the first row; the older one does without the last, and stands in."""
     victim = copy_of(interrupted("prioritised"), "prioritised", tmp_path)
-    files = sorted(victim.out.glob(".inprogress/*/*.rows"))
+    (newer, older), files = victim.frames(), sorted(victim.out.glob(".inprogress/*/*.rows"))
+    assert newer > older > 0
     assert files
     for path in files:
-        path.write_bytes(flipped(path))
+        path.write_bytes(flipped(path, position))
     assert victim.finish() == whole("prioritised")
     assert ".rows is damaged" in victim.log
-    assert victim.resumed_at() is None
+    assert victim.resumed_at() == (None if position == 0 else older)
 
 
 def test_the_checkpoint_of_another_session_is_not_taken(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import math
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,17 +137,24 @@ def record_episode(session_dir: Path, out: Path) -> dict[str, Any]:
 
     Raises RenderingError where the environment can't be drawn.
     """
-    load_player(session_dir)  # a model that can't be used is a mistake of another kind
+    # Played without pictures first: drawing takes far longer than playing, so only what will be shown is drawn.
+    _, steps = load_player(session_dir).episode()
+    stride, count = math.ceil(steps / MAX_FRAMES), itertools.count()
     try:
         player = load_player(session_dir, render_mode="rgb_array")
         player.world.reset(player.seeds)
         player.world.render()
     except Exception as error:  # anything may come out of a graphics driver
         raise RenderingError(f"{session_dir}: its environment can't be drawn here: {error}") from error
-    film = Film()
-    total, steps = player.episode(lambda world: film.add(world.render()[0]))
+    pictures: list[Picture] = []
+
+    def watch(world: World) -> None:
+        if next(count) % stride == 0:
+            pictures.append(world.render()[0])
+
+    total, steps = player.episode(watch)
     player.world.close()
-    write_atomically(out, animation(film.pictures))
+    write_atomically(out, animation(pictures))
     return {"return": total, "steps": steps}
 
 
@@ -164,24 +172,6 @@ def record_row(trial_dir: Path, experiment: str, out: Path) -> None:
         record["note"] = "not recorded: the environment can't be drawn on the machine of this run"
         write_atomically(out.with_suffix(".gif"), _words(record["note"]))
     write_json(out, record)
-
-
-@dataclass
-class Film:
-    """Pictures of an episode of unknown length, evenly spaced: MAX_FRAMES to twice as many of a long one."""
-
-    pictures: list[Picture] = field(default_factory=list)
-    stride: int = 1
-    seen: int = 0
-
-    def add(self, picture: Picture) -> None:
-        """Keep the picture if it is its turn."""
-        if self.seen % self.stride == 0:
-            self.pictures.append(picture)
-            if len(self.pictures) > 2 * MAX_FRAMES:
-                del self.pictures[1::2]
-                self.stride *= 2
-        self.seen += 1
 
 
 def animation(pictures: list[Picture]) -> bytes:

@@ -1,7 +1,6 @@
 """A trained agent plays: as it was trained, on the same observations, and into a file."""
 
 import io
-import itertools
 import json
 import os
 import shutil
@@ -15,8 +14,9 @@ from PIL import Image
 
 from slm import play
 from slm.cli import main
+from slm.env import World
 from slm.errors import UserError
-from slm.play import MAX_FRAMES, Film, animation, best_session, load_player, record_row
+from slm.play import animation, best_session, load_player, record_episode, record_row
 from slm.spec import Spec
 
 MakeSpec = Callable[..., Spec]
@@ -143,13 +143,23 @@ def test_mistakes(
         load_player(session)
 
 
-def test_a_film_of_any_length_is_evenly_spaced() -> None:
-    film = Film()
-    for number in range(10 * MAX_FRAMES):
-        film.add(np.full((2, 2, 3), number % 256, np.uint8))
-    assert MAX_FRAMES <= len(film.pictures) <= 2 * MAX_FRAMES
-    values = [int(picture[0, 0, 0]) for picture in film.pictures]
-    assert {(b - a) % 256 for a, b in itertools.pairwise(values)} == {film.stride}
+def test_of_a_long_episode_only_the_pictures_that_are_shown_are_drawn(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, render = [], World.render
+
+    def counted(self: World) -> object:
+        drawn.append(render(self))
+        return drawn[-1]
+
+    _, steps = load_player(session).episode()
+    monkeypatch.setattr(World, "render", counted)
+    monkeypatch.setattr(play, "MAX_FRAMES", 3)
+    played = record_episode(session, tmp_path / "episode.gif")
+    assert played["steps"] == steps
+    assert len(drawn) == 1 + -(-steps // -(-steps // 3)), "the first one is a test of whether it can be drawn"
+    with Image.open(tmp_path / "episode.gif") as image:
+        assert sum(durations(image)) == 1000 * play.SECONDS_A_FRAME * (len(drawn) - 1)
 
 
 def test_an_animation_is_kept_small(monkeypatch: pytest.MonkeyPatch) -> None:

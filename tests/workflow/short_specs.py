@@ -26,25 +26,25 @@ ALGORITHM = {
 MEMORY = {"batch_size": 8, "max_size": MAX_FRAME}
 
 
-def shorten(spec: Spec) -> dict[str, Any]:
-    """The spec with one session, few environments and frames, and updates that begin early on little data.
+def shorten(spec: Spec, max_frame: int = MAX_FRAME, max_session: int = 1) -> dict[str, Any]:
+    """The spec with few sessions, environments and frames, and updates that begin early on little data.
 
     Numbers are made smaller and never larger; networks, optimizers, schedules and all else stay as they are.
     """
     short = canonical(spec)
     short["agent"]["algorithm"] |= _smaller(spec.agent.algorithm, ALGORITHM)
     short["agent"]["memory"] |= _smaller(spec.agent.memory, MEMORY)
-    short["env"] |= {"num_envs": min(spec.env.num_envs, NUM_ENVS), "max_frame": MAX_FRAME}
-    short["meta"] |= {"max_session": 1, "log_frequency": CHECKPOINT, "eval_frequency": CHECKPOINT}
+    short["env"] |= {"num_envs": min(spec.env.num_envs, NUM_ENVS), "max_frame": max_frame}
+    short["meta"] |= {"max_session": max_session, "log_frequency": CHECKPOINT, "eval_frequency": CHECKPOINT}
     return short
 
 
-def make_short(path: Path, experiments: Iterable[Experiment]) -> Project:
+def make_short(path: Path, experiments: Iterable[Experiment], max_frame: int = MAX_FRAME, sessions: int = 1) -> Project:
     """A project in ``path`` with the experiments, shortened, under their names and in their suites."""
     experiments = list(experiments)
     project = make_project(path)
     (path / SPEC_FILE).parent.mkdir()
-    specs = {experiment.row.experiment: shorten(experiment.spec) for experiment in experiments}
+    specs = {each.row.experiment: shorten(each.spec, max_frame, sessions) for each in experiments}
     (path / SPEC_FILE).write_text(json.dumps(specs, indent=2))
     suites = sorted({suite for experiment in experiments for suite in experiment.row.suites})
     (path / "config").mkdir()

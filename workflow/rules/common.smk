@@ -66,7 +66,7 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     SLM = f"env PYTHONPATH={shlex.quote(str(ROOT))} python -m slm"
 else:
     SLM = f"{shlex.quote(sys.executable)} -m slm"
-shell.prefix(f'slm() ( exec {SLM} "$@" ); ')
+shell.prefix(f'slm() {{{{ exec {SLM} "$@"; }}}}; ')
 
 
 def any_of(names):

@@ -1,0 +1,106 @@
+"""Snakemake on a cluster, and the sessions that it trains there, seen from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import Cluster, Process, wait_for
+from snakemake_project import Project
+
+PATIENCE = 600.0
+"""Seconds after which what a run should do by itself counts as not done."""
+PROFILE = (
+    *("--profile", "workflow/profiles/slurm"),
+    # This cluster keeps no accounts; its users don't wait for a minute to see a file or a job's state.
+    *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
+    *("--latency-wait", "5"),
+)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A session that trains on a node."""
+
+    job: str
+    """Slurm's number of its job."""
+    node: str
+    process: Process
+
+
+class ClusterRun:
+    """One call of Snakemake with the profile for Slurm."""
+
+    def __init__(self, project: Project, cluster: Cluster, *arguments: str) -> None:
+        self._project, self._cluster = project, cluster
+        command = [sys.executable, "-m", "snakemake", *PROFILE, *arguments]
+        self._printed = (project.path / "printed.txt").open("w")
+        self._snakemake = subprocess.Popen(
+            command, cwd=project.path, env=cluster.environment, stdout=self._printed, stderr=subprocess.STDOUT
+        )
+
+    def printed(self) -> str:
+        """What Snakemake has printed so far."""
+        return Path(self._printed.name).read_text()
+
+    def finish(self, seconds: float = PATIENCE) -> None:
+        """Wait for a good end."""
+        self.wait_for(lambda: self._snakemake.poll() is not None, "the end of Snakemake", seconds)
+        assert self._snakemake.returncode == 0, self.printed()
+
+    def stop(self) -> None:
+        """End Snakemake, if it still runs."""
+        if self._snakemake.poll() is None:
+            self._snakemake.kill()
+            self._snakemake.wait()
+        self._printed.close()
+
+    def wait_for(self, done: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+        """Wait until ``done``; what Snakemake and the cluster said is the message if that takes too long."""
+        try:
+            wait_for(done, seconds, what)
+        except TimeoutError as error:
+            jobs = "\n".join(map(" ".join, self._cluster.jobs("%i %T %N %k")))
+            raise TimeoutError(f"{error}\n{self.printed()}\n{jobs}\n{self._cluster.logs()}") from None
+
+    def catch(self, *sessions: tuple[str, int]) -> list[Running]:
+        """Freeze these sessions, each when it has saved its first checkpoint, so that they are there for what comes."""
+        caught: dict[tuple[str, int], Running] = {}
+
+        def all_caught() -> bool:
+            assert self._snakemake.poll() is None, self.printed()
+            for experiment, session in set(sessions) - set(caught):
+                for running in self._training(f"results/experiments/{experiment}/trial0/session{session}"):
+                    os.kill(running.process.number, signal.SIGSTOP)
+                    caught[experiment, session] = running
+            return len(caught) == len(sessions)
+
+        self.wait_for(all_caught, f"checkpoints of {sessions}")
+        return [caught[session] for session in sessions]
+
+    def thaw_when_asked_to_end(self, running: Running) -> None:
+        """Let a frozen session go on when Slurm has sent it the signal that its profile asks for."""
+        self.wait_for(lambda: running.process.has_pending(signal.SIGTERM), "the signal before the time limit")
+        os.kill(running.process.number, signal.SIGCONT)
+
+    def _training(self, folder: str) -> Iterator[Running]:
+        """The session with its results in ``folder``, if it runs and has saved a checkpoint."""
+        for process in self._cluster.processes():
+            arguments = process.arguments()
+            if "train" in arguments and folder in arguments:
+                identity = arguments[arguments.index("--expect") + 1]
+                if any((self._project.path / "results/.inprogress" / identity).glob("checkpoint*.pt")):
+                    variables = process.variables()
+                    yield Running(variables["SLURM_JOB_ID"], variables["SLURMD_NODENAME"], process)
+
+    def train_jobs(self) -> Counter[tuple[str, int]]:
+        """How many jobs of Slurm each session took; one that was put back into the queue is the same job."""
+        comments = [line[-1].partition("train_session_wildcards_")[2] for line in self._cluster.jobs("%i %k")]
+        names = [comment.rsplit("_", 2) for comment in comments if comment]
+        return Counter((experiment, int(session)) for experiment, _, session in names)

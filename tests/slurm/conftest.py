@@ -1,0 +1,22 @@
+"""A running cluster for the tests of this folder, or the reason why there is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, missing_commands, running_cluster
+
+# Projects in temporary folders are made as the tests of the workflow make them.
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Slurm with two nodes."""
+    if missing := missing_commands():
+        pytest.skip(f"no Slurm here: {', '.join(missing)} not found (Debian: apt-get install slurm-wlm munge)")
+    with running_cluster(tmp_path / "slurm") as cluster:
+        yield cluster

@@ -63,9 +63,7 @@ PartitionName=tests Nodes={names} Default=YES MaxTime=INFINITE State=UP
 """
 MARK, NODE_MARK = "SLM_TESTS_CLUSTER", "SLURMD_NODENAME"
 """Variables by which the processes of a cluster, and of one of its nodes, are known."""
-NODE = (
-    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} State=UNKNOWN"
-)
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=16000 State=UNKNOWN"
 
 
 def missing_commands() -> list[str]:

@@ -16,7 +16,7 @@ from snakemake_project import ROOT, Project
 
 from slm.plan import make_plan, read_sheet
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.workflow, pytest.mark.slow]
 
 MAX_FRAME, SESSIONS = 400, 2
 # A run's bytes don't depend on how often it is saved.

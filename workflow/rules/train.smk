@@ -23,8 +23,10 @@ rule train_session:
         "../envs/slm.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: experiment_of(wildcards).memory_mb,
-        runtime=1440,
+        mem_mb=lambda wildcards, attempt: (
+            attempt * experiment_of(wildcards).memory_mb
+        ),
+        runtime=lambda wildcards, attempt: attempt * 1440,
     params:
         # The one parameter whose change retrains a session.
         hash=lambda wildcards: experiment_of(wildcards).session_hash(
@@ -77,9 +79,12 @@ for workers, experiments in HOGWILD.items():
             "../envs/slm.yaml"
         threads: workers
         resources:
-            mem_mb=lambda wildcards: experiment_of(wildcards).memory_mb
-            * experiment_of(wildcards).workers,
-            runtime=1440,
+            mem_mb=lambda wildcards, attempt: (
+                attempt
+                * experiment_of(wildcards).memory_mb
+                * experiment_of(wildcards).workers
+            ),
+            runtime=lambda wildcards, attempt: attempt * 1440,
         params:
             hash=lambda wildcards: experiment_of(wildcards).trial_hash(
                 int(wildcards.trial)

@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast faults mutants lint publish reproduce browser
+.PHONY: setup demo test test-fast test-slurm faults mutants lint publish reproduce browser
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -25,12 +25,13 @@ $(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
 demo: setup
 	$(BIN)/snakemake --cores $(CORES) demo
 
-# All tests, with a sample of the faults; `make test-fast` leaves out those that train to a score, run Snakemake or kill.
+# All tests but test-slurm's, with a sample of the faults; `make test-fast` leaves out those that train to a score, run
+# Snakemake or kill.
 test: setup
 	$(PYTEST)
 
 test-fast: setup
-	$(PYTEST) -m "not learning and not workflow and not faults"
+	$(PYTEST) -m "not learning and not workflow and not slurm and not faults"
 
 # Kill sessions and Snakemake, fill the disk, damage files: all of it. SEED chooses the moments of the kills.
 faults: setup
@@ -42,6 +43,15 @@ browser:
 	  || { as_root=$$(test "$$(id -u)" = 0 || echo "sudo -n"); $$as_root apt-get update -qq && $$as_root \
 	    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji; } \
 	  || echo "Chromium could not be installed: the tests that open the reports in a browser will be skipped" >&2
+
+# The demo suite on a real Slurm on this machine, installed where it is missing and this user may install packages.
+test-slurm: setup
+	@PATH="$$PATH:/usr/sbin"; which slurmctld slurmd sbatch munged > /dev/null || { \
+		sudo=; [ "$$(id -u)" -eq 0 ] || sudo="sudo -n"; \
+		$$sudo apt-get update -q && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends slurm-wlm munge; } || \
+		{ echo "Slurm is not installed, and can't be here; Debian has it as slurm-wlm and munge" >&2; exit 2; }
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?
 mutants: setup

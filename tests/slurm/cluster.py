@@ -109,6 +109,15 @@ class Process:
         status = dict(line.split(":\t", 1) for line in "".join(self._read("status")).splitlines())
         return bool(int(status.get("ShdPnd", "0"), 16) & 1 << number - 1)
 
+    def has_ended(self) -> bool:
+        """Whether it is gone, or only its exit code is left."""
+        return not any(self.arguments())
+
+    def thaw(self) -> None:
+        """Let it go on after a stop, if it is still there."""
+        with suppress(ProcessLookupError):
+            os.kill(self.number, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once, if it is still there."""
         with suppress(ProcessLookupError):

@@ -85,9 +85,15 @@ class ClusterRun:
         return [caught[session] for session in sessions]
 
     def thaw_when_asked_to_end(self, running: Running) -> None:
-        """Let a frozen session go on when Slurm has sent it the signal that its profile asks for."""
-        self.wait_for(lambda: running.process.has_pending(signal.SIGTERM), "the signal before the time limit")
-        os.kill(running.process.number, signal.SIGCONT)
+        """Let a frozen session go on when Slurm has sent it the signal that its profile asks for.
+
+        Slurm may let it go on itself, by the signal that it sends along.
+        """
+        process = running.process
+        self.wait_for(
+            lambda: process.has_pending(signal.SIGTERM) or process.has_ended(), "the signal before the time limit"
+        )
+        process.thaw()
 
     def _training(self, folder: str) -> Iterator[Running]:
         """The session with its results in ``folder``, if it runs and has saved a checkpoint."""

@@ -1,4 +1,4 @@
-"""A running cluster for the tests of this folder, or the reason why there is none."""
+"""A running cluster for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Slurm with two nodes."""
+    """Slurm with two nodes. These tests run only where they are asked for, so what they lack is a failure."""
     if missing := missing_commands():
-        pytest.skip(f"no Slurm here: {', '.join(missing)} not found (Debian: apt-get install slurm-wlm munge)")
+        pytest.fail(f"no Slurm here: {', '.join(missing)} not found (Debian: apt-get install slurm-wlm munge)")
     with running_cluster(tmp_path / "slurm") as cluster:
         yield cluster

@@ -18,7 +18,7 @@ from slm.plan import make_plan, read_sheet
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow, pytest.mark.slow]
 
-MAX_FRAME, SESSIONS = 400, 2
+MAX_FRAME, SESSIONS = 256, 2
 # A run's bytes don't depend on how often it is saved.
 SETTINGS = ("demo", "--config", "checkpoint_interval=0.2")
 # One experiment goes without the warning before the time limit, so that Slurm itself ends its job.

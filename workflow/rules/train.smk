@@ -23,9 +23,7 @@ rule train_session:
         "../envs/slm.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: (
-            attempt * experiment_of(wildcards).memory_mb
-        ),
+        mem_mb=lambda wildcards, attempt: (attempt * experiment_of(wildcards).memory_mb),
         runtime=lambda wildcards, attempt: attempt * 1440,
     params:
         # The one parameter whose change retrains a session.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slm.spec import SpecError, load_spec, read_file, validate_file
-from slm.spec.files import number_text, read_json, substitute
+from slm.spec.files import MAX_DEPTH, number_text, read_data, read_json, substitute
 
 Write = Callable[..., Path]
 
@@ -55,6 +55,64 @@ def test_unreadable_file_is_refused_with_its_reason(write: Write, name: str, tex
         read_file(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+NESTED = {
+    "list": "[" * 100_000,
+    "flow map": "{a: " * 100_000,
+    "block list": "- " * 100_000,
+    "block map": "? " * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", NESTED.values(), ids=list(NESTED))
+def test_yaml_nested_too_deeply_is_refused_without_ending_the_process(write: Write, text: str) -> None:
+    path = write(text, "deep.yaml")
+    command = [sys.executable, "-m", "slm", "validate", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 2, printed
+    assert printed.strip() == f"slm: {path}: is nested too deeply; at most {MAX_DEPTH} levels are read"
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_json_and_yaml_may_be_nested_equally_deeply(write: Write, suffix: str) -> None:
+    deepest = write('{"a": ' + "[" * (MAX_DEPTH - 1) + "1" + "]" * (MAX_DEPTH - 1) + "}", f"most.{suffix}")
+    data: Any = read_data(deepest, {})["a"]
+    for _ in range(MAX_DEPTH - 1):
+        (data,) = data
+    assert data == 1
+    with pytest.raises(SpecError, match="nested too deeply"):
+        read_data(write('{"a": ' + "[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH + "}", f"more.{suffix}"), {})
+
+
+YAML_FEATURES = r"""
+_base: &base {lr: 3.0e-4, other: 1e-3, none: ~, empty: , flags: [yes, No, on, "yes"]}
+merged: {<<: *base, lr: 1}
+twice:
+  <<: [*base, {extra: 0x1F}]
+numbers: [1_000, 0o17, 017, .5, 1., -.inf, 1:30, +3, 1e5, 1.0e+5]
+literal: |-
+  two
+   lines
+folded: >
+  one
+  line
+
+  and another # kept
+quoted: ['it''s', "tab\t\u00e9", "C:\\x", "a # b"]
+date: 2024-01-31
+? complex
+: {nested: [[], {}, [{a: [b]}]]}
+"umlaut ä": ☃ # a comment
+"""
+
+
+def test_yaml_of_every_kind_reads_as_with_the_loader_in_python(write: Write) -> None:
+    shipped = sorted(Path(__file__).parents[3].glob("specs/**/*.yaml"))
+    assert len(shipped) > 20
+    for path in [*shipped, write(YAML_FEATURES, "features.yaml")]:
+        assert read_data(path, {}) == yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), path
 
 
 def test_missing_file_folder_and_binary_file_are_refused(tmp_path: Path) -> None:

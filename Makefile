@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast test-slurm faults mutants lint publish reproduce browser
+.PHONY: setup demo test test-fast slurm test-slurm faults mutants lint publish reproduce browser
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -44,13 +44,16 @@ browser:
 	    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji; } \
 	  || echo "Chromium could not be installed: the tests that open the reports in a browser will be skipped" >&2
 
-# The demo suite on a real Slurm on this machine, installed where it is missing and this user may install packages.
-test-slurm: setup
+# Slurm and MUNGE, installed where they are missing and this user may install packages.
+slurm:
 	@PATH="$$PATH:/usr/sbin"; which slurmctld slurmd sbatch munged > /dev/null || { \
 		sudo=; [ "$$(id -u)" -eq 0 ] || sudo="sudo -n"; \
 		$$sudo apt-get update -q && \
 		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends slurm-wlm munge; } || \
 		{ echo "Slurm is not installed, and can't be here; Debian has it as slurm-wlm and munge" >&2; exit 2; }
+
+# The demo suite on a real Slurm on this machine.
+test-slurm: setup slurm
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?

@@ -49,11 +49,13 @@ SelectTypeParameters=CR_CPU_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=100000,batch_sched_delay=0
 JobRequeue=1
-MinJobAge=300
+# All jobs are to be counted at the end.
+MinJobAge=3600
 # A node that doesn't answer is taken out after seconds; a killed job gets as long to end.
 SlurmdTimeout=10
 KillWait=10
-MessageTimeout=5
+# The executor gives up a job for ever when a query about it fails: on a busy machine an answer takes its time.
+MessageTimeout=30
 ReturnToService=2
 InactiveLimit=0
 # Loopback traffic only.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ def test_the_demo_suite_loses_nothing_to_preemption_time_limits_and_a_lost_node(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     project, local = (make_demo(tmp_path / name) for name in ("project", "local"))
-    run = ClusterRun(project, cluster, *SETTINGS, "--set-resources", UNWARNED)
+    run, pool = ClusterRun(project, cluster, *SETTINGS, "--set-resources", UNWARNED), ThreadPoolExecutor(1)
     try:
         preempted, warned, unwarned, lost = run.catch(PREEMPTED, WARNED, NOT_WARNED, LOST)
         cluster.run("scontrol", "requeue", preempted.job)
         # Two minutes before its end a job is warned: at once, then. The other job is left until its time is over.
         cluster.limit(warned.job, minutes=3)
         cluster.limit(unwarned.job, minutes=1)
+        compared = pool.submit(local.finish, *SETTINGS)  # while there is only time to pass
         run.thaw_when_asked_to_end(warned)
         for limited in (warned, unwarned):
             run.wait_for(lambda job=limited.job: cluster.state(job) not in ("RUNNING", "COMPLETING"), "the time limit")
@@ -51,15 +53,16 @@ def test_the_demo_suite_loses_nothing_to_preemption_time_limits_and_a_lost_node(
         run.wait_for(lambda: cluster.node_states().get(lost.node, "").startswith("down"), "the end of the node")
         cluster.start_node(lost.node)
         run.finish()
+        compared.result()
     finally:
         run.stop()
+        pool.shutdown()
 
     # What Slurm took away came back under the same job; what its time limit ended was submitted once more.
     assert run.train_jobs() == {session: 2 if session in (WARNED, NOT_WARNED) else 1 for session in ALL}
     for name, session in (PREEMPTED, WARNED, NOT_WARNED, LOST):
         log = project.path / f"results/logs/train_session/{name}/trial0-session{session}.log"
         assert "resumed at frame" in log.read_text()
-    local.finish(*SETTINGS)
     assert results(project) == results(local)
 
 

@@ -50,16 +50,21 @@ def run(command: list[str], folder: Path, cache: Path | None) -> float:
     return time.perf_counter() - start
 
 
+def copy_workflow(folder: Path) -> None:
+    """What Snakemake needs of this checkout, without specs and results."""
+    for name in ("Snakefile", "workflow", "config", "profiles"):
+        source = ROOT / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder / name, follow_symlinks=False)
+
+
 def trial(frames: int, cores: int, cache: Path | None) -> float:
     """Seconds of a whole trial in a fresh folder."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for name in ("Snakefile", "workflow", "config", "profiles"):
-            source = ROOT / name
-            if source.is_dir() and not source.is_symlink():
-                shutil.copytree(source, folder / name)
-            else:
-                shutil.copy(source, folder / name, follow_symlinks=False)
+        copy_workflow(folder)
         spec = write_spec(folder, frames)
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
         return run([*command, "--config", f"spec_file={spec.name}", f"spec_name={SPEC_NAME}"], folder, cache)

@@ -13,7 +13,7 @@ from slm.errors import UserError
 from slm.plan.baselines import BASELINES, baseline_key
 from slm.plan.resources import memory_mb
 from slm.plan.sheet import Row
-from slm.spec import Spec, load_spec, session_hash, trial_hash
+from slm.spec import Spec, load_spec, session_hashes, trial_hash
 
 EXPERIMENTS = Path("results/experiments")
 TABLED_TRIAL = 0
@@ -111,8 +111,15 @@ class Experiment:
 
     def session_hash(self, trial: int, session: int) -> str:
         """Hash of everything that decides the bytes of a session's results."""
-        spec = self.trial_spec(trial)
-        return session_hash(spec, trial=trial, session=session, backend=self.backend, search=self.search(trial))
+        known = self._session_hashes.setdefault(trial, {})
+        if session not in known:
+            spec, sessions = self.trial_spec(trial), {*self.sessions(trial), session}
+            known |= session_hashes(spec, sessions, trial=trial, backend=self.backend, search=self.search(trial))
+        return known[session]
+
+    @cached_property
+    def _session_hashes(self) -> dict[int, dict[int, str]]:
+        return {}
 
     @property
     def folder(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 from slm.analysis.files import write_json
 from slm.errors import UserError
-from slm.spec import canonical, load_spec, read_file, session_hash, spec_of_trial, trial_hash
+from slm.spec import canonical, load_spec, read_file, session_hashes, spec_of_trial, trial_hash
 
 # Hashes are listed for sessions that nobody asked for yet, so that adding one leaves the file as it is.
 LISTED_SESSIONS = 64
@@ -43,6 +43,7 @@ def write_trial_spec(
             f"{expect[:12]}); run the workflow again"
         )
     sessions = range(max(LISTED_SESSIONS, spec.meta.max_session))
+    hashes = session_hashes(spec, sessions, trial=trial, backend=backend, search=search)
     origin = {
         "experiment": experiment,
         "trial": trial,
@@ -51,9 +52,6 @@ def write_trial_spec(
         # What a search has set; the trial of an experiment in train mode is the spec as it stands.
         "settings": dict(settings or {}),
         "search": search,
-        "session_hashes": {
-            str(session): session_hash(spec, trial=trial, session=session, backend=backend, search=search)
-            for session in sessions
-        },
+        "session_hashes": {str(session): identity for session, identity in hashes.items()},
     }
     write_json(out, {spec.name: canonical(spec), "_trial": origin})

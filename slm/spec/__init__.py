@@ -16,7 +16,7 @@ from slm.spec.algorithm import (
 )
 from slm.spec.env import EnvSpec
 from slm.spec.fields import ScheduleSpec
-from slm.spec.hash import search_hash, session_hash, trial_hash
+from slm.spec.hash import search_hash, session_hash, session_hashes, trial_hash
 from slm.spec.load import load_spec, read_file, spec_of_trial, validate_file
 from slm.spec.memory import (
     MemorySpec,
@@ -92,6 +92,7 @@ __all__ = [
     "read_file",
     "search_hash",
     "session_hash",
+    "session_hashes",
     "sil_memory_spec",
     "spec_of_trial",
     "trial_hash",

@@ -227,13 +227,22 @@ def set_arguments(experiment):
     ]
 
 
-def search_arguments(wildcards):
-    """What a search sets in a trial, and which search may stop it, as arguments of the command line."""
+# Every function of a job costs planning time: what is untracked is passed to a command as one list.
+def plan_arguments(wildcards):
+    """From which spec a trial comes, what a search sets in it, and the backend, as arguments of the command line."""
     experiment, trial = experiment_of(wildcards), int(wildcards.trial)
-    if not isinstance(experiment, SearchExperiment):
-        return []
-    arguments = ["--settings", json.dumps(experiment.settings(trial))]
-    return arguments + stopping_arguments(wildcards)
+    row = experiment.row
+    arguments = [str(row.spec_file), row.spec_name, *set_arguments(experiment)]
+    if isinstance(experiment, SearchExperiment):
+        arguments += ["--settings", json.dumps(experiment.settings(trial))]
+    return [*arguments, *stopping_arguments(wildcards), "--backend", PLAN.backend]
+
+
+def session_arguments(wildcards):
+    """What a session has in common with others of its experiment, as arguments of the command line."""
+    keep = ["--keep-memory"] if SETTINGS.keep_memory else []
+    name = experiment_of(wildcards).row.spec_name
+    return [name, *stopping_arguments(wildcards), "--backend", PLAN.backend, *keep]
 
 
 def stopping_arguments(wildcards):

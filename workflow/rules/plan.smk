@@ -27,14 +27,7 @@ rule plan_trial:
             LISTED_SESSIONS,
             len(experiment_of(wildcards).sessions(int(wildcards.trial))),
         ),
-        spec_file=untracked(
-            lambda wildcards: str(experiment_of(wildcards).row.spec_file)
-        ),
-        spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
-        variables=untracked(lambda wildcards: set_arguments(experiment_of(wildcards))),
-        backend=untracked(lambda wildcards: PLAN.backend),
-        search=untracked(search_arguments),
+        arguments=untracked(plan_arguments),
     shell:
-        "slm plan {params.spec_file:q} {params.spec_name:q} {params.variables:q} --trial {wildcards.trial}"
-        " {params.search:q} --backend {params.backend} --expect {params.hash} --experiment {wildcards.experiment} --out {output.spec:q}"
-        " > {log:q} 2>&1"
+        "slm plan {params.arguments:q} --trial {wildcards.trial} --experiment {wildcards.experiment}"
+        " --expect {params.hash} --out {output.spec:q} > {log:q} 2>&1"

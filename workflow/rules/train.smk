@@ -30,19 +30,14 @@ rule train_session:
         hash=lambda wildcards: experiment_of(wildcards).session_hash(
             int(wildcards.trial), int(wildcards.session)
         ),
-        spec_name=untracked(lambda wildcards: experiment_of(wildcards).row.spec_name),
-        backend=untracked(lambda wildcards: PLAN.backend),
-        search=untracked(stopping_arguments),
+        arguments=untracked(session_arguments),
         checkpoint_interval=untracked(lambda wildcards: SETTINGS.checkpoint_interval),
-        keep=untracked(
-            lambda wildcards: "--keep-memory" if SETTINGS.keep_memory else ""
-        ),
         folder=lambda wildcards, output: str(Path(output.record).parent),
     shell:
         "SLM_CHECKPOINT_INTERVAL={params.checkpoint_interval}"
-        " slm train {input.spec:q} {params.spec_name:q} --trial {wildcards.trial} --session {wildcards.session}"
-        " {params.search:q} --backend {params.backend} --threads {threads} --expect {params.hash}"
-        " --inprogress results/.inprogress {params.keep} --out {params.folder:q} > {log:q} 2>&1"
+        " slm train {input.spec:q} {params.arguments:q} --trial {wildcards.trial} --session {wildcards.session}"
+        " --threads {threads} --expect {params.hash} --inprogress results/.inprogress --out {params.folder:q}"
+        " > {log:q} 2>&1"
 
 
 # One job per Hogwild trial, whose sessions train the same parameters. How many artifacts it has depends on their number,

@@ -72,3 +72,11 @@ def test_the_workflow_is_timed() -> None:
     printed = output_of("bench_workflow.py", "--frames", "2048")
     assert "trial of 4 sessions of 2048 frames" in printed
     assert "peak memory" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+def test_planning_is_timed() -> None:
+    first, second = output_of("bench_planning.py", "--experiments", "239").splitlines()
+    assert first == "239 experiments, 1752 jobs"  # one more: plan, four sessions, two statistics
+    assert second.endswith(" MB")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing_commands, running_cluster
-
-# Projects in temporary folders are made as the tests of the workflow make them.
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 
 @pytest.fixture

@@ -80,3 +80,14 @@ def test_planning_is_timed() -> None:
     first, second = output_of("bench_planning.py", "--experiments", "239").splitlines()
     assert first == "239 experiments, 1752 jobs"  # one more: plan, four sessions, two statistics
     assert second.endswith(" MB")
+
+
+@pytest.mark.slow
+def test_costs_are_frames_over_speed_and_unknown_where_nothing_was_measured() -> None:
+    rows = [line.split("\t") for line in output_of("costs.py").splitlines()]
+    costs = {row[1]: row for row in rows[1:]}
+    assert len(costs) == 238
+    fps = float(costs["ppo_invertedpendulum"][4])
+    assert costs["ppo_invertedpendulum"][2:4] == ["4", "4000000"]
+    assert costs["ppo_invertedpendulum"][5] == f"{4 * 4_000_000 / fps / 3600:.2f}"
+    assert costs["sarsa_cartpole"][4:] == ["", ""]

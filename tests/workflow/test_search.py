@@ -132,7 +132,7 @@ def test_models_of_the_best_trials_stay_and_the_others_are_not_trained_again(sea
     project = Project(tmp_path / "project")
     shutil.copytree(searched.path, project.path, symlinks=True)
     more = [*OWN[:-1], "keep_trials=2"]
-    assert project.planned("--config", *more) == {"keep_models": 1, "benchmark_table": 1}
+    assert project.planned("--config", *more) == {"keep_models": 1, "benchmark_table": 1, "environment_figure": 1}
     printed = project.finish("--config", *more)
     assert f"keep_trials is 2, but an earlier run that kept fewer has removed the models of trials {second};" in printed
     assert models_of(project) == {best}

@@ -9,18 +9,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from victims import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 FRAMES = 24_000
-PATIENCE = 300.0
-"""Seconds to wait for what takes a few where nothing else runs."""
 ARTIFACTS = {"train.csv", "eval.csv", "timing.csv", "model.pt", "best.pt", "session.json"}
 SPEC: dict[str, Any] = {
     "agent": {
@@ -35,16 +33,6 @@ SPEC: dict[str, Any] = {
     "env": {"name": "CartPole-v1", "num_envs": 2, "max_frame": FRAMES},
     "meta": {"distributed": "shared", "max_session": 2, "log_frequency": 1000, "eval_frequency": 1000},
 }  # fmt: skip
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    """The condition's first true value."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def alive(process: int) -> bool:

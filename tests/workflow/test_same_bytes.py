@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ SPECS = "specs/algorithms.yaml"
 ARTIFACTS = ("train.csv", "eval.csv", "model.pt", "best.pt")
 
 
-def experiments() -> dict[str, dict[str, object]]:
+def experiments() -> dict[str, dict[str, Any]]:
     """The specs of the file by name; its shared parts begin with an underscore."""
     specs = yaml.safe_load((ROOT / "tests/workflow" / SPECS).read_text())
     return {name: spec for name, spec in specs.items() if not name.startswith("_")}
@@ -27,7 +28,7 @@ def experiments() -> dict[str, dict[str, object]]:
 def train_all(path: Path, names: list[str], cores: int) -> Project:
     """A project whose sheet has the experiments in that order, after their sessions have been trained."""
     project = make_tiny(path)
-    rows = [f"demo\t{name}\t{experiments()[name]['env']['name']}\t{name}\t{SPECS}\t{name}\t\ttrain\t\t\t\n"  # type: ignore[index]
+    rows = [f"demo\t{name}\t{experiments()[name]['env']['name']}\t{name}\t{SPECS}\t{name}\t\ttrain\t\t\t\n"
             for name in names]  # fmt: skip
     (path / "config/benchmarks.tsv").write_text(HEADER + "".join(rows))
     project.finish(*(f"{session(name)}/train.csv" for name in names), cores=cores)
@@ -43,7 +44,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def test_the_specs_are_of_all_algorithms() -> None:
-    assert {spec["agent"]["algorithm"]["name"] for spec in experiments().values()} == set(ALGORITHMS)  # type: ignore[index]
+    assert {spec["agent"]["algorithm"]["name"] for spec in experiments().values()} == set(ALGORITHMS)
 
 
 def test_every_algorithm_gives_the_same_bytes_everywhere(tmp_path: Path) -> None:

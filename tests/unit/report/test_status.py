@@ -85,8 +85,10 @@ def test_signs_are_seconds_apart_and_tell_the_speed(folder, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
-    with make(tmp_path / "gone") as beating:
+    gone = tmp_path / "gone"
+    with make(gone) as beating:
         beating.beat(state(10))
+    assert not gone.exists()
 
 
 def sign(folder, **changes):

@@ -70,7 +70,7 @@ def assert_stopped_by_the_full_disk(victim: Victim) -> None:
     assert "Traceback" not in victim.log
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [pytest.param("on-policy", marks=pytest.mark.exhaustive), "prioritised"])
 def test_a_disk_that_fills_up_stops_the_session_and_loses_nothing(
     name: str, whole: Callable[[str], dict[str, bytes]], disk: Path, tmp_path: Path
 ) -> None:

@@ -41,11 +41,9 @@ CASES: dict[str, tuple[str, str, str, int]] = {
 }
 """Algorithm, memory, environment and frames."""
 SAMPLE = {
-    ("on-policy, classic", "compiled"),
+    ("replay, classic", "compiled"),
     ("on-policy, mujoco", "eager"),
-    ("replay, mujoco", "compiled"),
     ("replay, atari", "eager"),
-    ("prioritised, classic", "eager"),
     ("prioritised, box2d", "eager"),
 }
 """What every run of the tests has; each kind of memory, of environment and of update is there."""

@@ -91,7 +91,9 @@ def test_words_rules_and_environments_run_nothing(finished: Project, file: str, 
 
 
 def test_the_command_of_a_rule_runs_nothing(finished: Project) -> None:
-    finished.edit("workflow/rules/train.smk", "--trial {wildcards.trial} --session", "--trial  {wildcards.trial} --session")
+    finished.edit(
+        "workflow/rules/train.smk", "--trial {wildcards.trial} --session", "--trial  {wildcards.trial} --session"
+    )
     finished.edit("workflow/rules/report.smk", "slm report --tables", "slm report  --tables")
     assert finished.planned() == {}
 

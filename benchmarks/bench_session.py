@@ -11,6 +11,7 @@ the runs, and the median of the pairs' ratios.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -35,6 +36,7 @@ def run_ours(case: Case, frames: int, backend: str) -> float:
     configure_process(threads=1)
     session = Session(case.spec(frames), 0, 0, make_backend(backend))
     tables = Tables(NoTable(), NoTable(), NoTable())  # type: ignore[arg-type]
+    gc.freeze()  # as slm train does: what the imports left is not looked through again
     start = time.process_time()
     session.run(tables, lambda: None)
     return time.process_time() - start
@@ -47,6 +49,7 @@ def run_peer(case: Case, frames: int) -> float:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     model = case.peer(case.spec(frames).env.name)
+    gc.freeze()
     start = time.process_time()
     model.learn(frames)
     return time.process_time() - start

@@ -262,17 +262,19 @@ class Algorithm(ABC):
 
         Raises DivergedError where the loss is not finite; with ``on_nan: skip`` the mean is over the other updates.
         """
-        metrics = torch.stack([output["metrics"] for output in outputs])
+        names = names or self.METRICS
+        metrics = np.array([output["metrics"].numpy() for output in outputs])
         if self.spec.meta.on_nan == "skip":
-            finite = metrics[:, 0].isfinite()
+            finite = np.isfinite(metrics[:, 0])
             if not finite.all():
                 log.warning("frame %d: %d updates with a loss that is not finite left out", frame, int((~finite).sum()))
-            means = metrics[finite].mean(dim=0).tolist()  # NaN if there is none
-            return dict(zip(names or self.METRICS, means, strict=True))
-        means = metrics.mean(dim=0).tolist()
+            if not finite.any():
+                return dict.fromkeys(names, math.nan)
+            metrics = metrics[finite]
+        means = metrics.mean(axis=0, dtype=np.float64).tolist()
         if not math.isfinite(means[0]):
             raise DivergedError(f"the loss is {means[0]} at frame {frame}")
-        return dict(zip(names or self.METRICS, means, strict=True))
+        return dict(zip(names, means, strict=True))
 
 
 def tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:

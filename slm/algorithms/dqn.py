@@ -19,7 +19,7 @@ from slm.algorithms.policies import make_policy
 from slm.algorithms.replay_based import ReplayBased
 from slm.algorithms.schedules import make_schedule
 from slm.algorithms.task import Clock, Spaces
-from slm.backend import Agent, Inputs, Outputs, StepFunction
+from slm.backend import Agent, Backend, Call, Inputs, Outputs, StepFunction
 from slm.errors import UserError
 from slm.memory import Replay
 from slm.nets import build_network
@@ -46,6 +46,7 @@ class DQN(ReplayBased):
         self.explore = make_schedule(algorithm.explore_var_spec, default=0.0)
         self.loss_function = elementwise_loss(self.net_spec)
         self.has_target = algorithm.name in ("DQN", "DoubleDQN")
+        self._prepared: tuple[Inputs, Call] | None = None
 
     def init(self, seed: int) -> Agent:
         (actions,) = self.distribution.heads
@@ -116,11 +117,17 @@ class DQN(ReplayBased):
         outputs: list[Outputs] = []
         for _ in range(self.algorithm.training_iter):
             places = memory.sample(rng)
-            update = self.prepare("update", {**self.batch(memory, places, clock.frame), **self.hyper()})
+            update = self.update_on(self.batch(memory, places, clock.frame))
             outputs += [update() for _ in range(self.algorithm.training_batch_iter)]
             self.update_priorities(memory, places, outputs[-1])
         clock.opt_step += len(outputs)
         return self.mean_metrics(outputs, clock.frame)
+
+    def update_on(self, batch: Inputs) -> Call:
+        """The bound update on a batch; prepared once, since batches come in the same tensors."""
+        if self._prepared is None or self._prepared[0] is not batch:
+            self._prepared = batch, self.prepare("update", {**batch, **self.hyper()})
+        return self._prepared[1]
 
     def move_target(self, before: int, frame: int) -> None:
         """Move the target network after the step from frame ``before`` to ``frame``.
@@ -141,6 +148,10 @@ class DQN(ReplayBased):
             self.agent["q_target.buffers"].copy_(self.agent["q.buffers"])
 
     # --- binding
+
+    def bind(self, agent: Agent, backend: Backend) -> None:
+        super().bind(agent, backend)
+        self._prepared = None
 
     def scheduled(self, frame: int) -> dict[str, float]:
         return {"explore_var": self.explore(frame)}

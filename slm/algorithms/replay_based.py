@@ -32,6 +32,8 @@ class ReplayBased(Algorithm):
         self.memory_spec = memory
         beta_spec = memory.beta_spec if isinstance(memory, PrioritizedReplaySpec) else None
         self._beta = None if beta_spec is None else make_schedule(beta_spec)
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._batch: dict[str, Tensor] = {}
 
     def make_memory(self) -> Replay:
         spec, spaces = self.memory_spec, self.spaces
@@ -73,8 +75,18 @@ class ReplayBased(Algorithm):
     # --- batches
 
     def batch(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Inputs:
-        """The inputs that stand for a batch: the transitions at the places (B,) drawn, and the losses' weights (B,)."""
-        return {**tensors(memory.transitions(places)), "weights": self.weights(memory, places, frame)}
+        """The inputs that stand for a batch: the transitions at the places (B,) drawn, and the losses' weights (B,):
+        importance-sampling weights where the memory's spec asks for them, else 1.
+
+        The memory writes to the same arrays each time, so the tensors, too, are those of the batch before.
+        """
+        arrays = memory.transitions(places)
+        if arrays is not self._arrays:
+            self._arrays, self._batch = arrays, {**tensors(arrays), "weights": torch.ones(len(places))}
+        if self._beta is not None and isinstance(memory, PrioritizedReplay):
+            weights = memory.importance_weights(places, self._beta(frame))
+            self._batch["weights"].copy_(torch.from_numpy(weights))
+        return self._batch
 
     def example_batch(self) -> Inputs:
         """A batch to bind the step functions with."""
@@ -88,12 +100,6 @@ class ReplayBased(Algorithm):
             "next_observations": np.zeros((size, *shape), kind),
         }
         return {**tensors(arrays), "weights": torch.ones(size)}
-
-    def weights(self, memory: Replay, places: NDArray[np.int64], frame: int) -> Tensor:
-        """Weights of the losses (B,): importance-sampling weights where the memory's spec asks for them, else 1."""
-        if self._beta is not None and isinstance(memory, PrioritizedReplay):
-            return torch.from_numpy(memory.importance_weights(places, self._beta(frame)))
-        return torch.ones(len(places))
 
     @staticmethod
     def update_priorities(memory: Replay, places: NDArray[np.int64], outputs: Outputs) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from slm.env.history import ObservationHistory
 from slm.env.rendering import prepare_mujoco
 from slm.env.replayable import ReplayableEpisode
+from slm.env.spaces import quicken_checks
 from slm.env.statistics import RewardScale, RunningMoments
 from slm.env.vector import EnvVector
 from slm.env.world import Transforms, World
@@ -67,7 +68,9 @@ def make_env(spec: EnvSpec, render_mode: str | None = None) -> gym.Env:
             return _atari(spec, render_mode)
         rendering = {} if render_mode is None else {"render_mode": render_mode}
         keys = {"max_episode_steps": spec.max_t, "disable_env_checker": True, **rendering, **spec.kwargs}
-        return ReplayableEpisode(gym.make(spec.name, **keys))
+        env = gym.make(spec.name, **keys)
+        quicken_checks(env)
+        return ReplayableEpisode(env)
     except gym.error.UnregisteredEnv as error:
         raise UserError(_unknown(spec.name)) from error
     except (gym.error.Error, ImportError) as error:  # an old version, a malformed id, a package that isn't installed

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from slm.memory.replay import Replay
 from slm.memory.ring import Ring
 
-FANOUT = 64
+FANOUT = 16
 
 
 class SumTree:
     """Non-negative weights under a wide tree of sums, so that drawing and changing take a few array operations.
 
-    Each node is the sum of its 64 children, always recomputed from them: the tree is a pure function of its leaves,
+    Each node is the sum of its 16 children, always recomputed from them: the tree is a pure function of its leaves,
     and no rounding error builds up.
     """
 
     def __init__(self, size: int) -> None:
         self.levels: list[NDArray[np.float64]] = []
-        """Sums from the leaves up, each level as (nodes, 64) blocks of children; the last has one block."""
+        """Sums from the leaves up, each level as (nodes, 16) blocks of children; the last has one block."""
         blocks = -(-size // FANOUT)
         while True:
             self.levels.append(np.zeros((blocks, FANOUT)))
@@ -47,16 +47,17 @@ class SumTree:
 
     def find(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
         """The leaf in whose interval of the cumulative weights each point of [0, total) lies."""
-        nodes = np.zeros(len(points), np.int64)
+        nodes, rows = np.zeros(len(points), np.int64), np.arange(len(points))
+        cumulative = np.zeros((len(points), FANOUT + 1))
         for level in reversed(self.levels):
             children = level[nodes]
-            cumulative = children.cumsum(axis=1)
-            # The last child with weight takes what rounding leaves over.
-            last = FANOUT - 1 - (children[:, ::-1] > 0).argmax(axis=1)
-            branch = np.minimum((cumulative <= points[:, None]).sum(axis=1), last)
-            rows = np.arange(len(points))
+            children.cumsum(axis=1, out=cumulative[:, 1:])
+            branch = (cumulative[:, 1:] <= points[:, None]).sum(axis=1)
+            over = branch == FANOUT
+            if over.any():  # the last child with weight takes what rounding leaves over
+                branch[over] = FANOUT - 1 - (children[over, ::-1] > 0).argmax(axis=1)
             # Not cumulative − children: its rounding could leave a point below zero, in a leaf without weight.
-            points = points - np.where(branch > 0, cumulative[rows, branch - 1], 0.0)
+            points = points - cumulative[rows, branch]
             nodes = nodes * FANOUT + branch
         return nodes
 

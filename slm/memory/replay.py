@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slm.env import Step
 from slm.memory.observations import Observations
 from slm.memory.ring import Layout, Ring
-from slm.memory.rows import Rows, window
+from slm.memory.rows import Rows, aligned, window
 
 
 class Replay(Ring):
@@ -63,13 +63,13 @@ class Replay(Ring):
 
     def _arrays(self, count: int) -> dict[str, NDArray[Any]]:
         def like(ring: NDArray[Any]) -> NDArray[Any]:
-            return np.zeros((count, *ring.shape[1:]), ring.dtype)
+            return aligned((count, *ring.shape[1:]), ring.dtype)
 
         shape, kind = self._observation
         return {
-            "observations": np.zeros((count, *shape), kind),
+            "observations": aligned((count, *shape), kind),
             **{name: like(self.rings[name]) for name in ("actions", "rewards", "terminated")},
-            "next_observations": np.zeros((count, *shape), kind),
+            "next_observations": aligned((count, *shape), kind),
         }
 
     def journaled(self) -> dict[str, Rows]:

@@ -54,7 +54,7 @@ class Rollout:
         self.rewards[t] = step.rewards
         self.terminated[t] = step.terminated
         self.done[t] = step.done
-        for n in np.flatnonzero(step.truncated & ~step.terminated):
+        for n in (step.truncated & ~step.terminated).nonzero()[0]:
             self.final_observations.append((t, int(n), step.next_observations[n].copy()))
         self.rows += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +34,14 @@ def window(first: int, end: int, size: int) -> slice | NDArray[np.int64]:
     """Where the rows first … end − 1 lie in a ring of that size; a slice, which is faster, unless they wrap around."""
     start, stop = first % size, first % size + end - first
     return slice(start, stop) if stop <= size else np.arange(first, end) % size
+
+
+def aligned(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """Zeros at an address that is a multiple of 64, as torch's are: how a product of matrices adds may depend on it."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    memory = np.zeros(size + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(kind).reshape(shape)
 
 
 class Queue:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from slm.decompositions import DECOMPOSITIONS, tanh
+from slm.decompositions import DECOMPOSITIONS, FEW_PRODUCTS, expm1_of_negative, tanh
 
 
 def test_tanh_is_near_the_exact_one() -> None:
@@ -28,7 +31,7 @@ def test_tanh_hands_on_what_is_no_number() -> None:
 def test_graphs_have_it_in_place_of_the_operation() -> None:
     x = torch.linspace(-3, 3, 7)
     graph = make_fx(lambda x: torch.func.grad(lambda x: x.tanh().sum())(x), decomposition_table=DECOMPOSITIONS)(x)
-    assert torch.ops.aten.tanh.default not in {node.target for node in graph.graph.nodes}
+    assert torch.ops.aten.tanh.default not in targets(graph)
     torch.testing.assert_close(graph(x), 1 - x.tanh() ** 2)
 
 
@@ -36,3 +39,40 @@ def test_other_types_keep_the_operation() -> None:
     x = torch.linspace(-3, 3, 7, dtype=torch.float64)
     graph = make_fx(lambda x: x.tanh(), decomposition_table=DECOMPOSITIONS)(x)
     assert torch.equal(graph(x), x.tanh())
+
+
+def test_expm1_is_near_the_exact_one() -> None:
+    x = -torch.cat([torch.linspace(0, 100, 100_001), torch.logspace(-30, 1, 10_000)])
+    exact = x.double().expm1()
+    assert ((expm1_of_negative(x).double() - exact).abs() <= 1e-6 * exact.abs()).all()
+
+
+@pytest.mark.parametrize("activation", [torch.nn.functional.elu, torch.nn.functional.selu, torch.nn.functional.celu])
+def test_elus_and_their_slopes(activation: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = torch.cat([torch.linspace(-30, 30, 1001), torch.tensor([0.0, -1e-6, 1e-6, -math.inf, math.inf])])
+
+    def both(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return activation(x), torch.func.grad(lambda x: (activation(x) * torch.linspace(-1, 1, len(x))).sum())(x)
+
+    graph = make_fx(both, decomposition_table=DECOMPOSITIONS)(x)
+    assert not {torch.ops.aten.elu.default, torch.ops.aten.elu_backward.default} & targets(graph)
+    torch.testing.assert_close(graph(x), both(x), rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns", "replaced"), [
+    (1, 64, 64, True), (4, 4, 64, True), (8, 64, 64, True),
+    (9, 4, 4, False), (4, 65, 4, False), (8, 64, FEW_PRODUCTS // 512 + 1, False),
+])  # fmt: skip
+def test_layers_on_few_rows_are_part_of_the_graph(rows: int, inner: int, columns: int, replaced: bool) -> None:
+    x, weights, bias = torch.rand(rows, inner), torch.rand(columns, inner), torch.rand(columns)
+
+    def layers(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.nn.functional.linear(x, weights, bias), torch.nn.functional.linear(x, weights)
+
+    graph = make_fx(layers, decomposition_table=DECOMPOSITIONS)(x)
+    assert bool({torch.ops.aten.mm.default, torch.ops.aten.addmm.default} & targets(graph)) != replaced
+    torch.testing.assert_close(graph(x), layers(x))
+
+
+def targets(graph: torch.fx.GraphModule) -> set[object]:
+    return {node.target for node in graph.graph.nodes}

@@ -177,3 +177,10 @@ def test_state_is_taken_by_value(make: Callable[..., Replay], make_step: MakeSte
     for first in range(4, 40, 4):
         memory.add(*make_step(first, 4))
     assert (to_bytes(state), {name: records.tobytes() for name, records in held.items()}) == before
+
+
+def test_batches_lie_where_torch_would_put_them(make_step: MakeStep) -> None:
+    memory = uniform()
+    memory.add(*make_step(0, 1))
+    batch = memory.transitions(np.zeros(3, np.int64))
+    assert not [name for name, array in batch.items() if array.ctypes.data % 64]

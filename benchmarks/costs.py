@@ -2,30 +2,23 @@
 
     python benchmarks/costs.py > costs.tsv
 
-Frames per second were measured on one environment for each suite and algorithm, in `fps.tsv` with what was run. They
-are those of a core that other work shared. Environments with more to simulate are slower. Where nothing was measured,
-nothing is said: no speed is carried over from one suite, or one algorithm, to another.
+Frames per second were measured on one environment for each suite and algorithm, in `slm/plan/fps.tsv` with what was
+run. They are those of a core that other work shared. Environments with more to simulate are slower. Where nothing was
+measured, nothing is said: no speed is carried over from one suite, or one algorithm, to another.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from pathlib import Path
 
 import yaml
 
-from slm.plan import make_plan, read_sheet
+from slm.plan import make_plan, measured_fps, read_sheet
 
 ROOT = Path(__file__).parent.parent
 SUITES = ("classic_control", "box2d", "mujoco", "atari")
-
-
-def speeds() -> dict[tuple[str, str], float]:
-    """Frames per second of a core, by suite and algorithm."""
-    with (ROOT / "benchmarks/fps.tsv").open(newline="") as file:
-        return {(row["suite"], row["algorithm"]): float(row["fps"]) for row in csv.DictReader(file, delimiter="\t")}
 
 
 def main() -> None:
@@ -33,7 +26,7 @@ def main() -> None:
     os.chdir(ROOT)
     schema = yaml.safe_load(Path("workflow/schemas/benchmarks.schema.yaml").read_text())
     plan = make_plan(read_sheet(Path("config/benchmarks.tsv"), schema), SUITES, "compiled", False)
-    known = speeds()
+    known = measured_fps()
     print("suite", "experiment", "sessions", "frames", "fps", "core_hours", sep="\t")
     for suite in SUITES:
         total, missing = 0.0, 0

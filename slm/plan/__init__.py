@@ -10,6 +10,7 @@ from slm.plan.experiments import Experiment
 from slm.plan.generations import write_generation
 from slm.plan.plan import Plan, make_plan
 from slm.plan.ranking import ranked_trials
+from slm.plan.runtime import measured_fps
 from slm.plan.search import SEARCH_FIGURES, SearchExperiment
 from slm.plan.settings import CUSTOM_SUITE, Settings, read_settings
 from slm.plan.sheet import SUITES, Row, custom_row, parse_variables, read_sheet
@@ -29,6 +30,7 @@ __all__ = [
     "choose_backend",
     "custom_row",
     "make_plan",
+    "measured_fps",
     "parse_variables",
     "ranked_trials",
     "read_settings",

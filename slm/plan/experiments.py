@@ -12,6 +12,7 @@ from typing import Any
 from slm.errors import UserError
 from slm.plan.baselines import BASELINES, baseline_key
 from slm.plan.resources import memory_mb
+from slm.plan.runtime import runtime_minutes
 from slm.plan.sheet import Row
 from slm.spec import Spec, load_spec, session_hashes, trial_hash
 
@@ -86,6 +87,12 @@ class Experiment:
     def memory_mb(self) -> int:
         """Main memory that each of its sessions takes, in MB."""
         return memory_mb(self.spec)
+
+    @cached_property
+    def runtime_minutes(self) -> int:
+        """Minutes after which each of its jobs that train may be stopped."""
+        frames = self.spec.env.max_frame // max(self.workers, 1)
+        return runtime_minutes(self.row.environment_type, self.row.algorithm, frames)
 
     @cached_property
     def workers(self) -> int:

@@ -24,7 +24,9 @@ rule train_session:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: (attempt * experiment_of(wildcards).memory_mb),
-        runtime=lambda wildcards, attempt: attempt * 1440,
+        runtime=lambda wildcards, attempt: (
+            attempt * experiment_of(wildcards).runtime_minutes
+        ),
     params:
         # The one parameter whose change retrains a session.
         hash=lambda wildcards: experiment_of(wildcards).session_hash(
@@ -77,7 +79,9 @@ for workers, experiments in HOGWILD.items():
                 * experiment_of(wildcards).memory_mb
                 * experiment_of(wildcards).workers
             ),
-            runtime=lambda wildcards, attempt: attempt * 1440,
+            runtime=lambda wildcards, attempt: (
+                attempt * experiment_of(wildcards).runtime_minutes
+            ),
         params:
             hash=lambda wildcards: experiment_of(wildcards).trial_hash(
                 int(wildcards.trial)

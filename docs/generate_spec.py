@@ -61,10 +61,8 @@ DERIVED = {
 
 # Keys that nothing reads yet, with the feature that will.
 RESOURCES = "search mode says so: each session computes on one core, and `--cores` says how many run at once"
-GPU = "sessions train on the CPU; training on CUDA is to come"
 PLAYGROUND = "MuJoCo Playground environments can't be trained; their specs are validated"
 PLANNED = {
-    "agent.net.gpu": GPU,
     "env.reward_scale": PLAYGROUND,
     "env.device": PLAYGROUND,
     "meta.search_resources.cpu": RESOURCES,

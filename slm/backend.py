@@ -61,6 +61,12 @@ class Backend(Protocol):
     ) -> dict[str, Program]:
         """Bind several step functions, each given with its example inputs."""
 
+    def place(self, inputs: Inputs) -> Inputs:
+        """Inputs of which several calls read the same values, where the programs compute.
+
+        They may be copies: what is written into the given tensors afterwards may not reach the programs.
+        """
+
 
 def signature(tensors: Inputs) -> Signature:
     """Name, shape and type of each tensor: what a graph was made for."""
@@ -109,6 +115,9 @@ class EagerBackend:
 
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
         return EagerProgram(function, agent, example)
+
+    def place(self, inputs: Inputs) -> Inputs:
+        return inputs
 
     def bind_all(
         self, functions: Mapping[str, tuple[StepFunction, Inputs]], agent: Agent, static: object

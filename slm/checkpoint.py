@@ -23,6 +23,7 @@ FORMAT = 2
 def to_bytes(tree: Any) -> bytes:
     """Nested plain data with arrays and tensors in torch's format; the same tree gives the same bytes.
 
+    Tensors are written as those of the CPU, whatever device they are on.
     Through a buffer, because ``torch.save(path)`` writes the file's name into the bytes.
     """
     buffer = io.BytesIO()
@@ -46,7 +47,7 @@ def _with_tensors(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return [_with_tensors(value) for value in tree]
     if isinstance(tree, torch.Tensor):
-        return tree.detach().clone()
+        return tree.detach().to("cpu", copy=True)
     return tree
 
 

@@ -106,6 +106,9 @@ class CompiledBackend:
     def bind(self, function: StepFunction, agent: Agent, example: Inputs, static: object) -> Program:
         return self._bind(function, agent, example, static, timeout=-1)
 
+    def place(self, inputs: Inputs) -> Inputs:
+        return inputs
+
     def bind_all(
         self, functions: Mapping[str, tuple[StepFunction, Inputs]], agent: Agent, static: object
     ) -> dict[str, Program]:

@@ -37,6 +37,8 @@ def find_extension(result: Path, spec: Spec, inprogress: Path | None) -> Extensi
     record = read_record(result)
     if record["search"] is not None:
         raise UserError(f"--extend: {result} belongs to a search that could have stopped it; its end is not kept")
+    if record.get("device", "cpu") != "cpu":
+        raise UserError(f"--extend: {result} was trained on {record['device']}; only sessions of the CPU go on exactly")
     before, after = _flat(record["spec"]), _flat(canonical(spec))
     # Labels and repetitions may differ: the hash decides.
     as_it_was = spec.model_copy(update={"env": spec.env.model_copy(update={"max_frame": before[MAX_FRAME]})})

@@ -21,6 +21,7 @@ from slm.algorithms.base import Memory, Metrics
 from slm.algorithms.foresight import check_training
 from slm.algorithms.hogwild import Common, join
 from slm.backend import Agent, Backend
+from slm.device import choose_device, on_device
 from slm.env import World, make_world
 from slm.evaluation import Evaluator
 from slm.nets import sequence_length
@@ -132,6 +133,8 @@ class Session:
         if common is not None:
             join(agent, common)
         check_training(self.algorithm, spec.env.max_frame)
+        self.device = choose_device(spec, trial, session)
+        agent, backend = on_device(spec, self.device, agent, backend)
         self.algorithm.bind(agent, backend)
         self.state = SessionState(
             Clock(), agent, self.algorithm.make_memory(), world, streams, world.reset(streams.env_seeds),

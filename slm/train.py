@@ -28,6 +28,7 @@ from slm.asha import EarlyStopping
 from slm.atomic import write_atomically
 from slm.backend import Backend
 from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes
+from slm.device import choose_device, device_name
 from slm.errors import UserError
 from slm.extension import copy_end
 from slm.heartbeat import Heartbeat
@@ -121,7 +122,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 def _run(job: Job, backend: Backend, first: Session | None) -> None:
     """Train to the end. ``first`` is the session at its first frame, where it was made already."""
-    checkpoints = Checkpoints(job.folder, identity(job.hash))
+    checkpoints = Checkpoints(job.folder, _identity_on_device(job, job.hash))
     resumed = _resume(job, backend, checkpoints)
     if resumed is None:
         checkpoints.remove()
@@ -155,6 +156,11 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
 def identity(session_hash: str) -> dict[str, Any]:
     """What a checkpoint must share with a session for the session to go on from it."""
     return {"session hash": session_hash, "code fingerprint": code_fingerprint(), **library_versions()}
+
+
+def _identity_on_device(job: Job, session_hash: str) -> dict[str, Any]:
+    """As `identity`, with the kind of device: like the update backends, they differ in the last bits at least."""
+    return {**identity(session_hash), "device": choose_device(job.spec, job.trial, job.session).type}
 
 
 def _early_stopping(job: Job) -> EarlyStopping | None:
@@ -227,9 +233,9 @@ def _extend(job: Job, backend: Backend) -> tuple[Session, Tables]:
     assert job.extends is not None
     with exclusive(job.extends / "lock"):
         copy_end(job.extends, job.folder)
-    resumed = _resume(job, backend, Checkpoints(job.folder, identity(job.extends.name)))
+    resumed = _resume(job, backend, Checkpoints(job.folder, _identity_on_device(job, job.extends.name)))
     if resumed is None:
-        Checkpoints(job.folder, identity(job.hash)).remove()
+        Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
         raise UserError(f"--extend: the final state kept in {job.extends} can't be used; the log says why")
     return resumed
 
@@ -260,7 +266,7 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
         "search": job.search,
         "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
         "backend": session.algorithm.backend_name,
-        "device": "cpu",
+        "device": device_name(session.device),
         "state": "pruned" if state.stopped else "finished",
         # Of workers that train the same parameters, the order in which they write them depends on timing.
         "reproducible": job.common is None,

@@ -241,6 +241,10 @@ class Algorithm(ABC):
         """A bound step function on these tensors, to be called often; see `Program.on`."""
         return self._programs[program].on(inputs)
 
+    def place(self, inputs: Inputs) -> Inputs:
+        """Inputs that several calls of `prepare` get unchanged; see `Backend.place`."""
+        return self._backend.place(inputs)
+
     def hyper(self) -> dict[str, Tensor]:
         """Scalar tensors of the hyperparameters; `set_hyper` moves them with the frame."""
         return self._hyper

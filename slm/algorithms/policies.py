@@ -66,7 +66,8 @@ class Uniform:
         if self._values is None:
             return 2 * uniform - 1
         # The product may round up to the number of values.
-        return torch.minimum((uniform * self._values).long(), self._values - 1)
+        values = self._values.to(uniform.device)
+        return torch.minimum((uniform * values).long(), values - 1)
 
 
 def value_counts(space: gym.Space) -> Tensor | None:

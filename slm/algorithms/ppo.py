@@ -47,7 +47,7 @@ class PPO(PolicyGradient):
         values = self.values_of(memory)
         advantages, targets = self.advantages(memory, values)
         self.observe_targets(self.agent, targets)
-        batch = {**self.batch(memory, values, advantages, targets), **self.hyper()}
+        batch = self.place({**self.batch(memory, values, advantages, targets), **self.hyper()})
         order = torch.empty(self.rows, dtype=torch.long)
         updates = [self.prepare_sized(self.update, {**batch, "index": index}, rows=len(index))
                    for index in order.split(self.minibatch)]  # fmt: skip

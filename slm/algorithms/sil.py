@@ -83,7 +83,7 @@ class SelfImitation(PolicyGradient):
 
     def imitate(self, replay: Ring, clock: Clock, rng: np.random.Generator) -> Metrics:
         """Learn from freshly drawn batches. Returns the mean metrics of the updates."""
-        rings = tensors(replay.rings)
+        rings = self.place(tensors(replay.rings))
         outputs: list[Outputs] = []
         for _ in range(self.algorithm.training_iter):
             places = replay.sample(rng)

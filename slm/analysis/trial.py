@@ -70,6 +70,7 @@ def aggregate_trial(
         **_metrics(sessions, sessions_asked, random_mean),
         "backend": _backend(sessions),
         "reproducible": all(session.record.get("reproducible", True) for session in sessions),
+        "devices": _distinct(session.record.get("device") for session in sessions),
         "code_fingerprints": _distinct(session.record.get("code_fingerprint") for session in sessions),
         "git_commits": _distinct(session.record.get("versions", {}).get("git_commit") for session in sessions),
     }

@@ -45,6 +45,7 @@ def _verify_one(folder: Path, record: dict[str, Any]) -> bool:
     threads = record.get("threads", 1)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what was trained on the CPU is trained there again
 
     from slm.backend import configure_process, make_backend
     from slm.retention import removed_digests
@@ -57,6 +58,11 @@ def _verify_one(folder: Path, record: dict[str, Any]) -> bool:
     if record["state"] == "pruned":
         raise UserError(
             f"{folder}: stopped by a search, at a frame that its other trials decided; not reproducible alone"
+        )
+    if record.get("device", "cpu") != "cpu":
+        raise UserError(
+            f"{folder}: trained on {record['device']}; the same bytes are promised on the CPU alone (`make reproduce` "
+            "compares published rows by their scores)"
         )
     for line in _differences(record):
         print(f"{folder}: made with {line}", file=sys.stderr)

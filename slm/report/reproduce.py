@@ -17,8 +17,9 @@ from slm.provenance import LIBRARIES
 from slm.report.published import PublishedRow, session_record
 
 SIGNIFICANCE = 0.05
+CPU = "cpu"
 MAKERS = ("processor", "code_fingerprint", "backend")
-"""What, besides the libraries, decides a session's bytes together with its spec and seed."""
+"""What, besides the libraries and the device, decides a session's bytes together with its spec and seed."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def usable_cores() -> int:
 def compare(published: Sequence[dict[str, Any]], rerun: Sequence[dict[str, Any]]) -> Comparison:
     """Compare sessions pairwise, byte for byte where the same bytes are to be expected, by their scores otherwise.
 
-    Records are as of `session_record`. The same bytes are expected where processor, code, backend and libraries are the
-    same. The test of the scores is a two-sided permutation test on the difference of their means: with fewer than four
-    sessions on each side no difference can reach its significance level, which the result says.
+    Records are as of `session_record`. The same bytes are expected where processor, code, backend, device and libraries
+    are the same, and the device is the CPU. The test of the scores is a two-sided permutation test on the difference of
+    their means: with fewer than four sessions on each side no difference can reach its significance level, which the
+    result says.
     """
     identical = True
     lines = []
@@ -77,6 +79,8 @@ def compare(published: Sequence[dict[str, Any]], rerun: Sequence[dict[str, Any]]
     if identical:
         return Comparison(True, [*lines, "reproduced byte for byte"])
     reasons = sorted({reason for pair in zip(published, rerun, strict=True) for reason in _differences(*pair)})
+    if devices := sorted({record.get("device", CPU) for record in published} - {CPU}):
+        reasons.append(f"trained on {', '.join(devices)}")
     if not reasons:
         return Comparison(False, [*lines, "not reproduced: same processor, code and libraries, and other bytes"])
     same, text = _same_scores([_score(record) for record in published], [_score(record) for record in rerun])
@@ -85,6 +89,7 @@ def compare(published: Sequence[dict[str, Any]], rerun: Sequence[dict[str, Any]]
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     pairs = [(name, before.get(name), after.get(name)) for name in MAKERS]
+    pairs.append(("device", before.get("device", CPU), after.get("device", CPU)))
     pairs += [(name, before["versions"].get(name), after["versions"].get(name)) for name in LIBRARIES]
     return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]
 

@@ -204,6 +204,8 @@ def _note(trial: dict[str, Any], published: float | None) -> str:
         notes.append(f"missing: session {', '.join(map(str, trial['missing']))}")
     if trial["nan_sessions"]:
         notes.append(f"no score: session {', '.join(map(str, trial['nan_sessions']))}")
+    if (devices := trial.get("devices", ["cpu"])) not in ([], ["cpu"]):
+        notes.append(f"trained on {', '.join(devices)}")
     if len(trial["code_fingerprints"]) > 1:
         notes.append("mixed code")
     if trial["random_mean"] is not None and trial["random_mean"] == published:

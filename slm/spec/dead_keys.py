@@ -138,8 +138,8 @@ def _dead_in_net(key: str, net: Section, algorithm: str, path: str) -> str | Non
         return DEAD_KEYS["agent.net"][key]
     if algorithm not in ALGORITHMS:
         return None
-    if key.removeprefix("actor_").removeprefix("critic_") == "gpu" and str(net[key]).lower() == "true":
-        return "sessions train on the CPU"
+    if (key == "critic_gpu" or (key, path) == ("gpu", "agent.critic_net")) and str(net[key]).lower() == "true":
+        return "a session computes on one device, which the policy's net chooses"
     if key == "log_std_init" and algorithm in VALUE_ALGORITHMS:
         return f"{algorithm} has no distribution with a standard deviation"
     roles = algorithm in ACTOR_CRITIC_ALGORITHMS and path == "agent.net"

@@ -75,6 +75,9 @@ def _decisive(spec: Spec) -> dict[str, Any]:
         meta.pop("distributed", None)
     for net in ("net", "critic_net"):
         if net in agent:
+            for key in ("gpu", "actor_gpu"):
+                if agent[net].get(key) is True:  # computes where auto does, and says so where there is no CUDA
+                    del agent[net][key]
             agent[net] = {key: _without_defaults(value) for key, value in agent[net].items()}
             if agent[net].get("optim_spec") == NetBase.model_fields["optim_spec"].default:
                 del agent[net]["optim_spec"]

@@ -47,7 +47,7 @@ class NetBase(SpecModel):
     update_type: Literal["replace", "polyak"] = Field(default="replace", description="How target nets follow.")
     update_frequency: Count = Field(default=1, description="Frames between target updates of type replace.")
     polyak_coef: Fraction = Field(default=0.0, description="Weight of the new net in target updates of type polyak.")
-    gpu: Gpu = Field(default="auto", description="Train on CUDA: auto is if there is one.")
+    gpu: Gpu = Field(default="auto", description="Compute on CUDA: false never; auto and true where there is a device.")
     shared: Bool = Field(default=False, description="Actor and critic are one net with two kinds of head.")
     use_same_optim: Bool = Field(default=False, description="The critic is built like the actor in everything.")
     log_std_init: Number | None = Field(

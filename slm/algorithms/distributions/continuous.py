@@ -90,7 +90,7 @@ class NormalTanh(Normal):
     def entropy(self, outputs: Outputs) -> Tensor:
         """Entropy of the Normal plus E[log (1 − tanh² u)], the latter by quadrature since it has no closed form."""
         mean, log_std = self._parameters(outputs)
-        nodes, weights = (torch.from_numpy(values).to(mean.dtype) for values in (NODES, WEIGHTS))
+        nodes, weights = (torch.from_numpy(values).to(mean) for values in (NODES, WEIGHTS))
         u = mean[..., None] + math.sqrt(2) * log_std.exp()[..., None] * nodes
         slope = (log_tanh_slope(u) * weights).sum(dim=-1) / math.sqrt(math.pi)
         return super().entropy(outputs) + slope.sum(dim=-1)

@@ -212,8 +212,7 @@ def test_a_check_of_several_keys_is_silent_where_one_of_them_is_wrong(
         ("ppo", "agent.algorithm.explore_var_spec", EXPLORE, "only the action policies epsilon_greedy"),
         ("search", "agent.algorithm.explore_var_spec", EXPLORE, "only the action policies epsilon_greedy"),
         ("vanilla", "agent.net.log_std_init", 0, "VanillaDQN has no distribution with a standard deviation"),
-        ("ppo", "agent.net.gpu", True, "sessions train on the CPU"),
-        ("a2c", "agent.net.critic_gpu", True, "sessions train on the CPU"),
+        ("a2c", "agent.net.critic_gpu", True, "a session computes on one device"),
         ("random", "agent.net", {"type": "MLPNet"}, "Random doesn't read it"),
     ],
 )

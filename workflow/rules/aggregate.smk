@@ -8,10 +8,7 @@ rule aggregate_trial:
     input:
         spec="results/experiments/{experiment}/trial{trial}/spec.json",
         baseline=lambda wildcards: experiment_of(wildcards).baseline,
-        records=session_files("session.json"),
-        train=session_files("train.csv"),
-        evaluation=session_files("eval.csv"),
-        timing=session_files("timing.csv"),
+        sessions=session_files("session.json", "train.csv", "eval.csv", "timing.csv"),
     output:
         trial=shown(
             "results/experiments/{experiment}/trial{trial}/trial.json",
@@ -42,16 +39,10 @@ rule aggregate_trial:
         asked=lambda wildcards: len(
             experiment_of(wildcards).sessions(int(wildcards.trial))
         ),
-        incomplete=untracked(
-            lambda wildcards: "--allow-incomplete" if PLAN.allow_incomplete else ""
-        ),
-        folders=lambda wildcards, input: [
-            str(Path(record).parent) for record in input.records
-        ],
-        folder=lambda wildcards, output: str(Path(output.trial).parent),
+        arguments=untracked(aggregate_arguments),
     shell:
         "slm aggregate-trial --spec {input.spec:q} --baseline {input.baseline:q} --sessions-asked {params.asked}"
-        " --session-dirs {params.folders:q} --out {params.folder:q} {params.incomplete} > {log:q} 2>&1"
+        " {params.arguments:q} --out results/experiments/{wildcards.experiment}/trial{wildcards.trial} > {log:q} 2>&1"
 
 
 rule aggregate_experiment:

@@ -1,4 +1,5 @@
 # One validated plan of experiments × trials × sessions, and the functions through which the rules ask it.
+import gc
 import json
 import re
 import shlex
@@ -26,6 +27,9 @@ from slm.plan import (
     read_sheet,
 )
 from slm.report.titles import FIGURES, file_name, suite_title
+
+# Planning makes objects that stay: looking through them for garbage, again and again, took a seventh of its time.
+gc.set_threshold(200_000, 50, 50)
 
 SUITE_TARGETS = (*SUITES, CUSTOM_SUITE)
 ROOT = Path(workflow.current_basedir).parent.parent
@@ -194,12 +198,18 @@ def reported(path, caption, what):
     )
 
 
-def session_files(name):
-    """Input function: the file ``name`` of every session of a trial."""
-    return lambda wildcards: expand(
-        f"results/experiments/{wildcards.experiment}/trial{wildcards.trial}/session{{session}}/{name}",
-        session=PLAN.sessions(wildcards.experiment, int(wildcards.trial)),
-    )
+def session_folders(wildcards):
+    """The folders of the sessions that a trial's statistics rest on."""
+    trial = f"results/experiments/{wildcards.experiment}/trial{wildcards.trial}"
+    sessions = PLAN.sessions(wildcards.experiment, int(wildcards.trial))
+    return [f"{trial}/session{session}" for session in sessions]
+
+
+def session_files(*names):
+    """Input function: the files of these names of every session of a trial."""
+    return lambda wildcards: [
+        f"{folder}/{name}" for folder in session_folders(wildcards) for name in names
+    ]
 
 
 def untracked(value):
@@ -243,6 +253,12 @@ def session_arguments(wildcards):
     keep = ["--keep-memory"] if SETTINGS.keep_memory else []
     name = experiment_of(wildcards).row.spec_name
     return [name, *stopping_arguments(wildcards), "--backend", PLAN.backend, *keep]
+
+
+def aggregate_arguments(wildcards):
+    """Which sessions there are, and whether some may be missing, as arguments of the command line."""
+    incomplete = ["--allow-incomplete"] if PLAN.allow_incomplete else []
+    return [*incomplete, "--session-dirs", *session_folders(wildcards)]
 
 
 def stopping_arguments(wildcards):

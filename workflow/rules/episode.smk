@@ -2,11 +2,10 @@
 rule record_episode:
     input:
         trial="results/experiments/{experiment}/trial0/trial.json",
-        best=lambda wildcards: expand(
-            "results/experiments/{experiment}/trial0/session{session}/best.pt",
-            experiment=wildcards.experiment,
-            session=PLAN.sessions(wildcards.experiment, 0),
-        ),
+        best=lambda wildcards: [
+            f"results/experiments/{wildcards.experiment}/trial0/session{session}/best.pt"
+            for session in PLAN.sessions(wildcards.experiment, 0)
+        ],
     output:
         record=shown(
             "results/experiments/{experiment}/trial0/episode.json",
@@ -33,7 +32,6 @@ rule record_episode:
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        folder=lambda wildcards, output: str(Path(output.record).parent),
     shell:
-        "slm record --trial {params.folder:q} --experiment {wildcards.experiment} --out {output.record:q} > {log:q} 2>&1"
+        "slm record --trial results/experiments/{wildcards.experiment}/trial0 --experiment {wildcards.experiment}"
+        " --out {output.record:q} > {log:q} 2>&1"

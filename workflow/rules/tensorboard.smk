@@ -5,9 +5,7 @@ localrules:
 
 rule tensorboard_events:
     input:
-        train=session_files("train.csv"),
-        evaluation=session_files("eval.csv"),
-        timing=session_files("timing.csv"),
+        session_files("train.csv", "eval.csv", "timing.csv"),
     output:
         directory("results/tensorboard/{experiment}/trial{trial}"),
     log:
@@ -21,8 +19,6 @@ rule tensorboard_events:
         mem_mb=1000,
         runtime=10,
     params:
-        folders=lambda wildcards, input: [
-            str(Path(table).parent) for table in input.train
-        ],
+        folders=untracked(session_folders),
     shell:
         "slm tensorboard --session-dirs {params.folders:q} --out {output:q} > {log:q} 2>&1"

@@ -33,12 +33,11 @@ rule train_session:
             int(wildcards.trial), int(wildcards.session)
         ),
         arguments=untracked(session_arguments),
-        checkpoint_interval=untracked(lambda wildcards: SETTINGS.checkpoint_interval),
-        folder=lambda wildcards, output: str(Path(output.record).parent),
     shell:
-        "SLM_CHECKPOINT_INTERVAL={params.checkpoint_interval}"
+        f"SLM_CHECKPOINT_INTERVAL={SETTINGS.checkpoint_interval}"
         " slm train {input.spec:q} {params.arguments:q} --trial {wildcards.trial} --session {wildcards.session}"
-        " --threads {threads} --expect {params.hash} --inprogress results/.inprogress --out {params.folder:q}"
+        " --threads {threads} --expect {params.hash} --inprogress results/.inprogress"
+        " --out results/experiments/{wildcards.experiment}/trial{wildcards.trial}/session{wildcards.session}"
         " > {log:q} 2>&1"
 
 
@@ -90,12 +89,9 @@ for workers, experiments in HOGWILD.items():
                 lambda wildcards: experiment_of(wildcards).row.spec_name
             ),
             backend=untracked(lambda wildcards: PLAN.backend),
-            checkpoint_interval=untracked(
-                lambda wildcards: SETTINGS.checkpoint_interval
-            ),
             folder=lambda wildcards, input: str(Path(input.spec).parent),
         shell:
-            "SLM_CHECKPOINT_INTERVAL={params.checkpoint_interval}"
+            f"SLM_CHECKPOINT_INTERVAL={SETTINGS.checkpoint_interval}"
             " slm train {input.spec:q} {params.spec_name:q} --trial {wildcards.trial} --backend {params.backend}"
             " --threads {threads} --expect {params.hash} --inprogress results/.inprogress --out {params.folder:q}"
             " > {log:q} 2>&1"

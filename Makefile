@@ -3,13 +3,14 @@ PYTHON ?= python3
 CORES ?= all
 TEST_WORKERS ?= 2
 SEED ?= 0
+SESSIONS ?= 500
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Each test process computes on one thread; the workers share the processor's cores.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
-.PHONY: setup demo test test-fast slurm test-slurm faults mutants lint publish reproduce browser
+.PHONY: setup demo test test-fast slurm test-slurm test-slurm-many faults mutants lint publish reproduce browser
 
 # Create .venv and install the locked versions.
 setup: $(INSTALLED)
@@ -54,7 +55,11 @@ slurm:
 
 # The demo suite on a real Slurm on this machine.
 test-slurm: setup slurm
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m "slurm and not many" tests/slurm
+
+# Hundreds of tiny sessions on that Slurm, with faults: half an hour and more on two cores. It mounts file systems as root.
+test-slurm-many: setup slurm
+	SESSIONS=$(SESSIONS) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m many tests/slurm
 
 # Break the algorithms on purpose, in one place at a time: do the tests notice?
 mutants: setup

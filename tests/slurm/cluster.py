@@ -191,6 +191,11 @@ class Cluster:
         """State of a job, as squeue says it."""
         return dict(self.jobs()).get(job, "")
 
+    def restarted(self) -> set[str]:
+        """The jobs that were put back into the queue."""
+        lines = self._ask("squeue", "--states=all", "--noheader", "--Format=JobID,RestartCnt").splitlines()
+        return {job for job, restarts in map(str.split, lines) if restarts != "0"}
+
     def limit(self, job: str, minutes: int) -> None:
         """Let a job's time run out in ``minutes``, or up to one earlier: Slurm counts whole ones."""
         elapsed = dict(self.jobs("%i %M"))[job].split(":")

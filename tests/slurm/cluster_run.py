@@ -37,9 +37,14 @@ class Running:
 class ClusterRun:
     """One call of Snakemake with the profile for Slurm."""
 
-    def __init__(self, project: Project, cluster: Cluster, *arguments: str) -> None:
-        self._project, self._cluster = project, cluster
+    def __init__(self, project: Project, cluster: Cluster, *arguments: str, hidden: Path | None = None) -> None:
+        """``hidden`` is a folder that this process, and not the nodes, sees as an empty one; see `show`."""
+        self._project, self._cluster, self._hidden = project, cluster, hidden
         command = [sys.executable, "-m", "snakemake", *PROFILE, *arguments]
+        if hidden is not None:
+            # A mount that only the processes of this run see, as a file system's cache on one machine would have it.
+            mount = ("sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"', str(hidden))
+            command = ["unshare", "--mount", *mount, *command]
         self._printed = (project.path / "printed.txt").open("w")
         self._snakemake = subprocess.Popen(
             command, cwd=project.path, env=cluster.environment, stdout=self._printed, stderr=subprocess.STDOUT
@@ -69,6 +74,16 @@ class ClusterRun:
             jobs = "\n".join(map(" ".join, self._cluster.jobs("%i %T %N %k")))
             raise TimeoutError(f"{error}\n{self.printed()}\n{jobs}\n{self._cluster.logs()}") from None
 
+    def work_off(self, faults: list[Iterator[None]], seconds: float) -> None:
+        """Take each of the faults on at every look, while Snakemake runs, until all of them are over."""
+
+        def all_over() -> bool:
+            assert self._snakemake.poll() is None, self.printed()
+            faults[:] = [fault for fault in faults if next(fault, self) is not self]
+            return not faults
+
+        self.wait_for(all_over, "the end of the faults", seconds)
+
     def catch(self, *sessions: tuple[str, int]) -> list[Running]:
         """Freeze these sessions, each when it has saved its first checkpoint, so that they are there for what comes."""
         caught: dict[tuple[str, int], Running] = {}
@@ -83,6 +98,11 @@ class ClusterRun:
 
         self.wait_for(all_caught, f"checkpoints of {sessions}")
         return [caught[session] for session in sessions]
+
+    def show(self) -> None:
+        """Let Snakemake see what is in the hidden folder."""
+        inside = ("nsenter", "--mount", f"--target={self._snakemake.pid}")
+        subprocess.run([*inside, "umount", "--lazy", str(self._hidden)], check=True)
 
     def thaw_when_asked_to_end(self, running: Running) -> None:
         """Let a frozen session go on when Slurm has sent it the signal that its profile asks for.
@@ -105,8 +125,14 @@ class ClusterRun:
                     variables = process.variables()
                     yield Running(variables["SLURM_JOB_ID"], variables["SLURMD_NODENAME"], process)
 
+    def sessions(self) -> dict[str, tuple[str, int]]:
+        """Number of each job of Slurm that trains → its session."""
+        comments = {
+            job: comment.partition("train_session_wildcards_")[2] for job, comment in self._cluster.jobs("%i %k")
+        }
+        names = {job: comment.rsplit("_", 2) for job, comment in comments.items() if comment}
+        return {job: (experiment, int(session)) for job, (experiment, _, session) in names.items()}
+
     def train_jobs(self) -> Counter[tuple[str, int]]:
         """How many jobs of Slurm each session took; one that was put back into the queue is the same job."""
-        comments = [line[-1].partition("train_session_wildcards_")[2] for line in self._cluster.jobs("%i %k")]
-        names = [comment.rsplit("_", 2) for comment in comments if comment]
-        return Counter((experiment, int(session)) for experiment, _, session in names)
+        return Counter(self.sessions().values())

@@ -1,7 +1,9 @@
 """Agents learn with Hogwild, in both modes.
 
-The thresholds lie below what several runs reached (204 to 231 on CartPole, -155 to -92 on Pendulum) and far above an
-agent that learns nothing (22 and -1200). That workers share what they learn is for the unit tests to show.
+The thresholds lie below what several runs reached (204 to 231 on CartPole, -215 to -131 on Pendulum, beside another
+busy process) and far above an agent that learns nothing (22 and -1200). A worker is evaluated at its own end, when the
+others may have trained little if they started late; so each has frames enough to learn even alone. That workers share
+what they learn is for the unit tests to show.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def final_scores(name: str, mode: str, folder: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("mode", ["shared", "synced"])
-@pytest.mark.parametrize(("name", "threshold"), [("a3c_cartpole", 150.0), ("async_sac_pendulum", -250.0)])
+@pytest.mark.parametrize(("name", "threshold"), [("a3c_cartpole", 150.0), ("async_sac_pendulum", -300.0)])
 def test_hogwild_reaches_score(name: str, threshold: float, mode: str, tmp_path: Path) -> None:
     scores = final_scores(name, mode, tmp_path)
     assert sum(scores) / len(scores) >= threshold, scores

@@ -66,8 +66,8 @@ MUTANTS = [
     Mutant(
         "random agent: the last action is never taken",
         "algorithms/policies.py",
-        "(uniform * self._values).long()",
-        "(uniform * (self._values - 1)).long()",
+        "(uniform * values).long()",
+        "(uniform * (values - 1)).long()",
         f"{POLICIES}::test_random_policy",
     ),
     Mutant(

@@ -43,14 +43,26 @@ class Experiment:
 
     row: Row
     backend: str
+    asked: int | None = None
+    """Sessions of each trial, where they are not to be the spec's `meta.max_session`."""
 
     @cached_property
     def spec(self) -> Spec:
         """The spec, read when it is first asked for; raises UserError for a missing or bad one."""
         try:
-            return load_spec(self.row.spec_file, self.row.spec_name, self.row.variables)
+            spec = load_spec(self.row.spec_file, self.row.spec_name, self.row.variables)
         except UserError as error:
             raise UserError(f"{self.row.where} (experiment '{self.row.experiment}'): {error}") from None
+        return spec if self.asked is None else self._with_sessions(spec, self.asked)
+
+    def _with_sessions(self, spec: Spec, sessions: int) -> Spec:
+        """The spec with another number of sessions, which changes no session's bytes; raises UserError."""
+        reason = "it is a search" if self.row.mode == "search" else ""
+        if spec.meta.distributed:
+            reason = f"with meta.distributed, max_session ({spec.meta.max_session}) is the number of workers"
+        if reason:
+            raise UserError(f"config: sessions: {sessions} is not allowed for '{self.row.experiment}': {reason}")
+        return spec.model_copy(update={"meta": spec.meta.model_copy(update={"max_session": sessions})})
 
     @property
     def env(self) -> str:

@@ -118,9 +118,14 @@ class Plan:
         }
 
 
-def make_plan(rows: Iterable[Row], suites: Iterable[str], backend: str, allow_incomplete: bool) -> Plan:
-    """The plan of a run; raises UserError for a suite without experiments."""
-    experiments = {row.experiment: MODES[row.mode](row, backend) for row in rows}
+def make_plan(
+    rows: Iterable[Row], suites: Iterable[str], backend: str, allow_incomplete: bool, sessions: int | None = None
+) -> Plan:
+    """The plan of a run, with so many `sessions` a trial where it is given.
+
+    Raises UserError for a suite without experiments.
+    """
+    experiments = {row.experiment: MODES[row.mode](row, backend, sessions) for row in rows}
     plan = Plan(experiments, backend, allow_incomplete)
     plan.require(*suites)
     return plan

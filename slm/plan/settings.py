@@ -31,6 +31,7 @@ class Settings:
     keep_trials: int = 3
     record_episodes: bool = True
     tensorboard: bool = False
+    sessions: int | None = None
     spec_file: Path | None = None
     spec_name: str | None = None
     variables: str = ""
@@ -58,6 +59,7 @@ def read_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Setti
         keep_trials=int(config.get("keep_trials", 3)),
         record_episodes=config.get("record_episodes", True),
         tensorboard=config.get("tensorboard", False),
+        sessions=int(config["sessions"]) if "sessions" in config else None,
         spec_file=Path(own) if own is not None else None,
         spec_name=config.get("spec_name"),
         variables=config.get("set") or "",

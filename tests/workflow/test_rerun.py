@@ -65,6 +65,14 @@ def test_one_more_session_is_one_more_job(finished: Project) -> None:
     assert finished.planned("box2d") == {}
 
 
+def test_more_sessions_by_a_setting(finished: Project) -> None:
+    more = ["--config", "sessions=3", "--", "box2d"]
+    assert finished.planned(*more) == {"train_session": 1, **AGGREGATION}
+    finished.finish(*more)
+    assert ",3,3,400," in (finished.path / "results/reports/box2d/table.csv").read_text()
+    assert finished.planned(*more) == {}
+
+
 def test_one_session_less_is_no_training(finished: Project) -> None:
     finished.edit("specs/tiny.yaml", "max_session: 2", "max_session: 1")
     assert finished.planned("box2d") == AGGREGATION

@@ -22,8 +22,13 @@ MakePlan = Callable[..., Plan]
 
 @pytest.fixture
 def plan(write_sheet: Callable[..., Path], sheet_schema: dict[str, Any]) -> MakePlan:
-    def make(*rows: dict[str, str], suites: tuple[str, ...] = (), allow_incomplete: bool = False) -> Plan:
-        return make_plan(read_sheet(write_sheet(*rows), sheet_schema), suites, "eager", allow_incomplete)
+    def make(
+        *rows: dict[str, str],
+        suites: tuple[str, ...] = (),
+        allow_incomplete: bool = False,
+        sessions: int | None = None,
+    ) -> Plan:
+        return make_plan(read_sheet(write_sheet(*rows), sheet_schema), suites, "eager", allow_incomplete, sessions)
 
     return make
 
@@ -35,6 +40,32 @@ def test_an_experiment_has_one_trial_and_the_sessions_of_its_spec(plan: MakePlan
     spec = load_spec(TINY, "tiny_ppo")
     assert experiment.trial_hash(0) == trial_hash(spec, trial=0, backend="eager")
     assert experiment.session_hash(0, 1) == session_hash(spec, trial=0, session=1, backend="eager")
+
+
+def test_more_sessions_than_the_spec_says_leave_the_hashes_of_the_others(plan: MakePlan) -> None:
+    few, many = plan({}).experiments["tiny"], plan({}, sessions=5).experiments["tiny"]
+    assert list(many.sessions(0)) == [0, 1, 2, 3, 4]
+    assert [many.session_hash(0, number) for number in few.sessions(0)] == [
+        few.session_hash(0, number) for number in (0, 1)
+    ]
+    assert many.trial_hash(0) == few.trial_hash(0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"mode": "search"}, "config: sessions: 5 is not allowed for 'tiny': it is a search"),
+        (
+            {"spec_file": str(ROOT / "specs/examples/hogwild.yaml"), "spec_name": "a3c_cartpole"},
+            "config: sessions: 5 is not allowed for 'tiny': with meta.distributed",
+        ),
+    ],
+)
+def test_the_number_of_sessions_of_searches_and_hogwild_is_the_specs(
+    plan: MakePlan, cells: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        plan(cells, sessions=5).check()
 
 
 def test_a_suite_is_its_rows_in_the_order_of_the_sheet(plan: MakePlan) -> None:

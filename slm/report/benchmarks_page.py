@@ -30,6 +30,9 @@ the last 100 episodes); CI: its 95% bootstrap interval over sessions; IQM: inter
 environment. Wall time is that of one session, on one core. Verdict: **reproduced**: the interval contains the published
 score; **above**, **below**: the whole interval lies above, or below, it; **undecided**: the interval is too wide to
 tell. Status: ✅ target reached, ⚠️ over 80% of the way from random play to the target, ❌ not.
+
+Every row was first trained with the four sessions that its spec asks for. Where these left it below or undecided,
+sixteen take their place (`--config sessions=16`), the first four among them, whatever comes out.
 """
 EVIDENCE_INTRODUCTION = """## Single runs
 

@@ -86,6 +86,17 @@ def test_planning_is_timed() -> None:
 
 
 @pytest.mark.slow
+def test_speeds_are_a_table_like_the_one_they_are_kept_in() -> None:
+    printed = output_of("speeds.py", "classic_control", "--algorithm", "SARSA", "--seconds", "0.5")
+    header, line = printed.splitlines()
+    assert header == (BENCHMARKS.parent / "slm/plan/fps.tsv").read_text().splitlines()[0]
+    suite, algorithm, fps, measured = line.split("\t")
+    assert (suite, algorithm) == ("classic_control", "SARSA")
+    assert float(fps) > 0
+    assert re.fullmatch(r"CartPole-v1, [\d,]+ frames", measured)
+
+
+@pytest.mark.slow
 def test_costs_are_frames_over_speed_and_unknown_where_nothing_was_measured() -> None:
     rows = [line.split("\t") for line in output_of("costs.py").splitlines()]
     costs = {row[1]: row for row in rows[1:]}

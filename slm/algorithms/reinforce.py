@@ -10,7 +10,7 @@ from torch import Tensor, stack
 from slm.algorithms.base import Memory, Metrics, tensors
 from slm.algorithms.masked import mean, unit_scale
 from slm.algorithms.on_policy import OnPolicy
-from slm.algorithms.returns import monte_carlo_returns
+from slm.algorithms.returns import continued_returns
 from slm.algorithms.schedules import make_schedule
 from slm.algorithms.task import Clock, Spaces
 from slm.backend import Agent, Inputs, Outputs
@@ -24,8 +24,9 @@ class Reinforce(OnPolicy):
     """One gradient step on the steps of whole episodes.
 
     Without a critic nothing stands in for the rewards after the last step, so returns are only known for finished
-    episodes. With `OnPolicyBatchReplay`, ``training_frequency`` vector steps lie between updates, and each learns from
-    the episodes that finished since the last one; an unfinished episode waits for a later update.
+    episodes; those that a time limit ended go on as an average step does. With `OnPolicyBatchReplay`,
+    ``training_frequency`` vector steps lie between updates, and each learns from the episodes that finished since the
+    last one; an unfinished episode waits for a later update.
     """
 
     METRICS: ClassVar = ("loss", "policy_loss", "entropy")
@@ -59,7 +60,9 @@ class Reinforce(OnPolicy):
         arrays = {
             "observations": rollout.observations[:-1],
             "actions": rollout.actions,
-            "returns": monte_carlo_returns(rollout.rewards, rollout.done, self.algorithm.gamma),
+            "returns": continued_returns(
+                rollout.rewards, rollout.terminated, rollout.done, rollout.counted, self.algorithm.gamma
+            ),
             **self.mask(rollout),
         }
         batch = tensors({name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()})

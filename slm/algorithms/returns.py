@@ -49,3 +49,19 @@ def bootstrapped_returns(rewards: Array, next_values: Array, terminated: Mask, d
 def monte_carlo_returns(rewards: Array, done: Mask, gamma: float) -> Array:
     """Discounted sums of the rewards to the end of each episode or of the rollout, without bootstrapping."""
     return bootstrapped_returns(rewards, np.zeros_like(rewards), np.zeros_like(done), done, gamma)
+
+
+def continued_returns(rewards: Array, terminated: Mask, done: Mask, counted: Mask, gamma: float) -> Array:
+    """Returns of whole episodes, in which what follows a time limit is worth as much as an average step.
+
+    G_t = Σ_k γ^k r_{t+k} + γ^(T−t) Ḡ in a truncated episode of T steps: no critic knows the value of its end, so Ḡ, the
+    mean of these very G_t over the ``counted`` steps (T, N), stands for it. Ended at its last reward, an episode that
+    reached the time limit would look bad where it had gone best. With γ = 1 and nothing but truncated episodes there is
+    no such mean, and returns end with the last reward.
+    """
+    returns = monte_carlo_returns(rewards, done, gamma)
+    # γ^(T−t) in truncated episodes, 0 in others.
+    weights = bootstrapped_returns(np.zeros_like(rewards), np.ones_like(rewards), terminated, done, gamma)
+    rest = 1 - weights[counted].mean(dtype=np.float64)
+    average = returns[counted].mean(dtype=np.float64) / rest if rest > 0 else 0.0
+    return returns + weights * np.float32(average)

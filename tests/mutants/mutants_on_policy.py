@@ -192,6 +192,13 @@ WITHOUT_CRITIC = [
         REINFORCE,
     ),
     Mutant(
+        "REINFORCE: truncation treated as termination",
+        "algorithms/returns.py",
+        "return returns + weights * np.float32(average)",
+        "return returns",
+        REINFORCE,
+    ),
+    Mutant(
         "REINFORCE: returns not centred",
         "algorithms/reinforce.py",
         "returns = returns - mean(returns, mask)",

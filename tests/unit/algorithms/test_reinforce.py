@@ -29,10 +29,19 @@ def reinforce(
     return make(algorithm, memory, **keys)  # type: ignore[arg-type]
 
 
+def continued(episodes: list[dict]) -> list[float]:
+    """Returns in which truncated episodes go on with the mean of all of them, found by iteration."""
+    average = 0.0
+    for _ in range(1000):
+        returns = [G for e in episodes for G in discounted(e["rewards"], 0.0 if e["terminated"] else average)]
+        average = float(np.mean(returns))
+    return returns
+
+
 def expected_loss(net: PlainNet, episodes: list[dict], center: bool) -> torch.Tensor:
     """−c_π mean(log π G) − c_H mean(H), with returns centred on request and divided by their scale."""
     observations, actions = (np.concatenate([e[name] for e in episodes]) for name in ("observations", "actions"))
-    returns = torch.tensor([value for e in episodes for value in discounted(e["rewards"])])
+    returns = torch.tensor(continued(episodes))
     if center:
         returns = (returns - returns.mean()) / returns.std()
     else:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slm.algorithms.returns import bootstrapped_returns, gae, monte_carlo_returns, td_errors
+from slm.algorithms.returns import bootstrapped_returns, continued_returns, gae, monte_carlo_returns, td_errors
 
 # Environment 0 terminates at step 1, environment 1 is truncated there; both go on to the rollout's edge.
 REWARDS = np.array([[1, 1], [2, 2], [4, 4], [8, 8]], np.float32)
@@ -48,6 +48,26 @@ def test_gae_with_lambda_one_is_the_return_less_the_value() -> None:
 def test_monte_carlo_returns_never_bootstrap() -> None:
     returns = monte_carlo_returns(REWARDS, DONE, 0.5)
     np.testing.assert_array_equal(returns, [[2, 2], [2, 2], [8, 8], [8, 8]])
+
+
+def test_a_time_limit_is_followed_by_an_average_step() -> None:
+    """γ = 1/2; one episode terminates, one is truncated, the last row is empty.
+
+    G = [2, 2] and [2 + Ḡ/4, 2 + Ḡ/2] with Ḡ their mean: 4 Ḡ = 8 + 3/4 Ḡ.
+    """
+    rewards, rows = REWARDS[:3], np.array([[1, 1], [1, 1], [0, 0]], bool)
+    average = 8 / 3.25
+    returns = continued_returns(rewards, TERMINATED[:3], DONE[:3], rows, 0.5)[:2]
+    np.testing.assert_allclose(returns, [[2, 2 + average / 4], [2, 2 + average / 2]], rtol=1e-6)
+    assert returns.mean() == pytest.approx(average)
+    assert returns.dtype == np.float32
+
+
+def test_without_discount_and_end_there_is_no_average_to_continue_with() -> None:
+    truncated = np.array([[0], [1]], bool)
+    one = np.ones((2, 1), np.float32)
+    returns = continued_returns(one, np.zeros_like(truncated), truncated, np.ones_like(truncated), 1.0)
+    np.testing.assert_array_equal(returns, [[2], [1]])
 
 
 def test_episode_that_ends_at_the_edge() -> None:

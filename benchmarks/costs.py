@@ -2,9 +2,8 @@
 
     python benchmarks/costs.py > costs.tsv
 
-Frames per second were measured on one environment for each suite and algorithm, in `slm/plan/fps.tsv` with what was
-run. They are those of a core that other work shared. Environments with more to simulate are slower. Where nothing was
-measured, nothing is said: no speed is carried over from one suite, or one algorithm, to another.
+Frames per second were measured on one environment for each suite and algorithm (`speeds.py`), in `slm/plan/fps.tsv`
+with what was run. They are those of a core that other work shared. Environments with more to simulate are slower.
 """
 
 from __future__ import annotations
@@ -26,19 +25,18 @@ def main() -> None:
     os.chdir(ROOT)
     schema = yaml.safe_load(Path("workflow/schemas/benchmarks.schema.yaml").read_text())
     plan = make_plan(read_sheet(Path("config/benchmarks.tsv"), schema), SUITES, "compiled", False)
-    known = measured_fps()
+    speeds = measured_fps()
     print("suite", "experiment", "sessions", "frames", "fps", "core_hours", sep="\t")
     for suite in SUITES:
-        total, missing = 0.0, 0
+        total = 0.0
         for experiment in plan.suite(suite):
             row, spec = experiment.row, experiment.spec
             sessions, frames = spec.meta.max_session, spec.env.max_frame
-            fps = known.get((suite, row.algorithm))
-            hours = None if fps is None else sessions * frames / fps / 3600
-            total, missing = total + (hours or 0), missing + (hours is None)
-            cells = ("", "") if hours is None else (f"{fps:g}", f"{hours:.2f}")
-            print(suite, row.experiment, sessions, frames, *cells, sep="\t")
-        print(f"{suite}: {total:.0f} core-hours, without {missing} rows that were not measured", file=sys.stderr)
+            fps = speeds[suite, row.algorithm or ""]
+            hours = sessions * frames / fps / 3600
+            total += hours
+            print(suite, row.experiment, sessions, frames, f"{fps:g}", f"{hours:.2f}", sep="\t")
+        print(f"{suite}: {total:.0f} core-hours", file=sys.stderr)
 
 
 if __name__ == "__main__":

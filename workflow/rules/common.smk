@@ -49,7 +49,9 @@ def read_plan():
     else:
         rows = read_sheet(settings.sheet, read_schema("benchmarks.schema.yaml"))
     backend, reason = choose_backend(settings.backend)
-    plan = make_plan(rows, settings.suites, backend, settings.allow_incomplete, settings.sessions)
+    plan = make_plan(
+        rows, settings.suites, backend, settings.allow_incomplete, settings.sessions
+    )
     if workflow.is_main_process:
         models_gone = plan.models_gone(settings.keep_trials)
         for message in (reason, *plan.check(), *models_gone):

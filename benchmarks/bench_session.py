@@ -35,7 +35,7 @@ def run_ours(case: Case, frames: int, backend: str) -> float:
 
     configure_process(threads=1)
     session = Session(case.spec(frames), 0, 0, make_backend(backend))
-    tables = Tables(NoTable(), NoTable(), NoTable())  # type: ignore[arg-type]
+    tables = Tables(NoTable(), NoTable(), NoTable())
     gc.freeze()  # as slm train does: what the imports left is not looked through again
     start = time.process_time()
     session.run(tables, lambda: None)

@@ -31,7 +31,7 @@ def session_of(case: Case, frames: int) -> Session:
 
 def run(session: Session) -> float:
     """Train the session to its end; returns seconds of processor time."""
-    tables = Tables(NoTable(), NoTable(), NoTable())  # type: ignore[arg-type]
+    tables = Tables(NoTable(), NoTable(), NoTable())
     start = time.process_time()
     session.run(tables, lambda: None)
     return time.process_time() - start

@@ -59,7 +59,7 @@ def measure(row: Row, seconds: float) -> Stopwatch:
     session = Session(load_spec(row.spec_file, row.spec_name, row.variables), 0, 0, make_backend("auto"))
     stopwatch = Stopwatch(session, seconds)
     with contextlib.suppress(EnoughError):
-        session.run(Tables(NoTable(), NoTable(), NoTable()), stopwatch)  # type: ignore[arg-type]
+        session.run(Tables(NoTable(), NoTable(), NoTable()), stopwatch)
     return stopwatch
 
 

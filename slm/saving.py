@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from slm.checkpoint import Checkpoints
+from slm.records import Table
 from slm.session import Session, Tables
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Saver:
     """Called between steps: saves where it is time to."""
 
     def __init__(
-        self, session: Session, tables: Tables, checkpoints: Checkpoints, interval: float, received: list[int],
+        self, session: Session, tables: Tables[Table], checkpoints: Checkpoints, interval: float, received: list[int],
         keep_end: bool,
     ) -> None:  # fmt: skip
         """``received``: the signals that came, see `collect_signals`. With ``keep_end`` it saves before the last step

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,7 +25,7 @@ from slm.device import choose_device, on_device
 from slm.env import World, make_world
 from slm.evaluation import Evaluator
 from slm.nets import sequence_length
-from slm.records import MovingAverage, Table
+from slm.records import MovingAverage
 from slm.spec import Spec
 from slm.streams import Streams, make_streams
 
@@ -103,15 +103,25 @@ class SessionState:
         self.seconds = tree["seconds"]
 
 
+class Rows(Protocol):
+    """What takes the rows of a table: a file, or whoever wants only the last."""
+
+    def append(self, row: dict[str, Any]) -> object:
+        """Take the next row."""
+
+
+RowsT = TypeVar("RowsT", bound=Rows, covariant=True)
+
+
 @dataclass(frozen=True)
-class Tables:
+class Tables(Generic[RowsT]):
     """The three tables that a session writes."""
 
-    train: Table
-    eval: Table
-    timing: Table
+    train: RowsT
+    eval: RowsT
+    timing: RowsT
 
-    def all(self) -> tuple[Table, Table, Table]:
+    def all(self) -> tuple[RowsT, RowsT, RowsT]:
         return self.train, self.eval, self.timing
 
 
@@ -151,7 +161,7 @@ class Session:
         return [*COMMON_COLUMNS, *(name for name in own if name not in COMMON_COLUMNS)]
 
     def run(
-        self, tables: Tables, between_steps: Callable[[], None], stops: Callable[[int, float], bool] | None = None
+        self, tables: Tables[Rows], between_steps: Callable[[], None], stops: Callable[[int, float], bool] | None = None
     ) -> None:
         """Train until ``env.max_frame``, or until ``stops`` says so; ``between_steps`` is called after each step.
 
@@ -183,7 +193,7 @@ class Session:
             state.seconds += time.perf_counter() - started
             between_steps()
 
-    def _log(self, tables: Tables) -> float:
+    def _log(self, tables: Tables[Rows]) -> float:
         """A log checkpoint: a row of train.csv and timing.csv, and the best agent so far. Returns total_reward_ma."""
         state = self.state
         frame, total_reward = state.clock.frame, state.world.statistics.total_reward
@@ -197,7 +207,7 @@ class Session:
             state.best = Best(average, frame, agent, state.world.normaliser())
         return average
 
-    def _evaluate(self, tables: Tables) -> None:
+    def _evaluate(self, tables: Tables[Rows]) -> None:
         """An eval checkpoint: a row of eval.csv, from evaluation episodes or inferred from training."""
         state = self.state
         if self._evaluator is None:

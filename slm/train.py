@@ -185,7 +185,7 @@ def _make(job: Job, backend: Backend) -> Session:
     return Session(job.spec, job.trial, job.session, backend, job.common)
 
 
-def _tables(job: Job, session: Session) -> Tables:
+def _tables(job: Job, session: Session) -> Tables[Table]:
     """The session's tables, whose files are not touched yet."""
     return Tables(
         Table(job.folder / "train.csv", session.columns),
@@ -194,7 +194,7 @@ def _tables(job: Job, session: Session) -> Tables:
     )
 
 
-def _start(job: Job, session: Session) -> tuple[Session, Tables]:
+def _start(job: Job, session: Session) -> tuple[Session, Tables[Table]]:
     """A session at its first frame, with empty tables."""
     tables = _tables(job, session)
     for table in tables.all():
@@ -202,7 +202,7 @@ def _start(job: Job, session: Session) -> tuple[Session, Tables]:
     return session, tables
 
 
-def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Session, Tables] | None:
+def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Session, Tables[Table]] | None:
     """The session as the newest usable checkpoint has it; None without one."""
     for path in checkpoints.candidates():
         session = _make(job, backend)  # anew for each: a failed attempt may have changed half of the state
@@ -228,7 +228,7 @@ def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Sessi
     return None
 
 
-def _extend(job: Job, backend: Backend) -> tuple[Session, Tables]:
+def _extend(job: Job, backend: Backend) -> tuple[Session, Tables[Table]]:
     """The session as the one that it extends was before its last step, with copies of its files."""
     assert job.extends is not None
     with exclusive(job.extends / "lock"):

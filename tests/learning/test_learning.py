@@ -78,7 +78,7 @@ def final_score(row: Row, session: int) -> float:
     )
     table = LastRow()
     Session(spec, 0, session, make_backend("auto")).run(
-        Tables(LastRow(), table, LastRow()),  # type: ignore[arg-type]
+        Tables(LastRow(), table, LastRow()),
         lambda: None,
     )
     return table.row["total_reward"]

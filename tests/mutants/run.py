@@ -22,10 +22,18 @@ import mutants_memories
 import mutants_off_policy
 import mutants_on_policy
 import mutants_shared
+import mutants_without_critic
 import pytest
 from mutant import ROOT, Mutant
 
-FAMILIES = (mutants_on_policy, mutants_off_policy, mutants_memories, mutants_shared, mutants_hogwild)
+FAMILIES = (
+    mutants_on_policy,
+    mutants_without_critic,
+    mutants_off_policy,
+    mutants_memories,
+    mutants_shared,
+    mutants_hogwild,
+)
 MUTANTS: list[Mutant] = [mutant for family in FAMILIES for mutant in family.MUTANTS]
 COPIED = ("slm", "tests", "pyproject.toml")
 SLOW_IMPORTS = ("torch._dynamo", "gymnasium", "pandas", "pydantic", "hypothesis")

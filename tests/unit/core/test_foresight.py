@@ -24,7 +24,7 @@ class Nowhere:
 
 def play(session: Session) -> None:
     """Run a session to its end, without tables."""
-    tables = Tables(Nowhere(), Nowhere(), Nowhere())  # type: ignore[arg-type]
+    tables = Tables(Nowhere(), Nowhere(), Nowhere())
     session.run(tables, lambda: None)
 
 

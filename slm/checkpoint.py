@@ -13,10 +13,13 @@ import numpy as np
 import torch
 
 from slm.atomic import write_atomically
+from slm.errors import UserError
 from slm.journal import DamagedJournalError, Journal, Manifest
 from slm.memory import Rows
 
 FORMAT = 2
+DEVICE = "device"
+"""Key of the identity: the kind of device that the session computes on."""
 """Version of the checkpoints' layout; another version is not resumed."""
 
 
@@ -65,6 +68,10 @@ class CorruptCheckpointError(Exception):
     """A checkpoint that can't be used, with the reason."""
 
 
+class OtherDeviceError(UserError):
+    """A sound checkpoint that was made on another kind of device: starting again would lose what it holds."""
+
+
 class Checkpoints:
     """The last two checkpoints of a session, each sealed with a digest and with what it belongs to.
 
@@ -72,7 +79,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
-        """``identity`` must be equal in the checkpoint for it to be used: session hash, code fingerprint."""
+        """``identity`` must be equal in the checkpoint for it to be used: session hash, code fingerprint, `DEVICE`."""
         self.latest, self.previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
         self._folder, self._identity = folder, {"format": FORMAT, **identity}
         self._journals: dict[str, Journal] = {}
@@ -94,7 +101,8 @@ class Checkpoints:
     def load(self, path: Path) -> tuple[Any, dict[str, Manifest]]:
         """The state in a checkpoint, and what `restore_rows` needs.
 
-        Raises CorruptCheckpointError where it is damaged or belongs to something else.
+        Raises CorruptCheckpointError where it is damaged or belongs to something else, and OtherDeviceError where it
+        differs from this session in its device alone.
         """
         data = path.read_bytes()
         digest, payload = data[:32], data[32:]
@@ -103,8 +111,14 @@ class Checkpoints:
         content = from_bytes(payload)
         for key, value in self._identity.items():
             found = content["identity"].get(key)
-            if found != value:
+            if found != value and key != DEVICE:
                 raise CorruptCheckpointError(f"its {key} is {found}, this session's is {value}")
+        device, here = content["identity"].get(DEVICE), self._identity.get(DEVICE)
+        if device != here:
+            raise OtherDeviceError(
+                f"the checkpoint {path} was made on '{device}', and this process computes on '{here}': let the"
+                f" session go on where it began, or delete {self._folder} to train it from the start"
+            )
         return content["state"], content["journals"]
 
     def restore_rows(self, manifests: Mapping[str, Manifest], rows: Mapping[str, Rows]) -> None:

@@ -27,7 +27,7 @@ from slm.analysis.metrics import session_metrics
 from slm.asha import EarlyStopping
 from slm.atomic import write_atomically
 from slm.backend import Backend
-from slm.checkpoint import Checkpoints, CorruptCheckpointError, to_bytes
+from slm.checkpoint import DEVICE, Checkpoints, CorruptCheckpointError, OtherDeviceError, to_bytes
 from slm.device import choose_device, device_name
 from slm.errors import UserError
 from slm.extension import copy_end
@@ -160,7 +160,7 @@ def identity(session_hash: str) -> dict[str, Any]:
 
 def _identity_on_device(job: Job, session_hash: str) -> dict[str, Any]:
     """As `identity`, with the kind of device: like the update backends, they differ in the last bits at least."""
-    return {**identity(session_hash), "device": choose_device(job.spec, job.trial, job.session).type}
+    return {**identity(session_hash), DEVICE: choose_device(job.spec, job.trial, job.session).type}
 
 
 def _early_stopping(job: Job) -> EarlyStopping | None:
@@ -214,7 +214,7 @@ def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Sessi
             session.state.restore(content["state"])
             checkpoints.restore_rows(manifests, session.state.memory.journaled())
             checkpoints.resumed(path)
-        except MemoryError:
+        except (MemoryError, OtherDeviceError):
             raise
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             reason = str(error) if isinstance(error, CorruptCheckpointError) else f"{type(error).__name__}: {error}"
@@ -233,7 +233,11 @@ def _extend(job: Job, backend: Backend) -> tuple[Session, Tables[Table]]:
     assert job.extends is not None
     with exclusive(job.extends / "lock"):
         copy_end(job.extends, job.folder)
-    resumed = _resume(job, backend, Checkpoints(job.folder, _identity_on_device(job, job.extends.name)))
+    try:
+        resumed = _resume(job, backend, Checkpoints(job.folder, _identity_on_device(job, job.extends.name)))
+    except OtherDeviceError as error:
+        log.warning("%s", error)
+        resumed = None
     if resumed is None:
         Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
         raise UserError(f"--extend: the final state kept in {job.extends} can't be used; the log says why")

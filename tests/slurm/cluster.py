@@ -48,9 +48,10 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=100000,batch_sched_delay=0
-JobRequeue=1
-# All jobs are to be counted at the end.
-MinJobAge=3600
+# So that a job is put back into the queue only where the profile asks for it.
+JobRequeue=0
+# All jobs are to be counted at the end, which hundreds of sessions may be hours away from.
+MinJobAge=86400
 # A node that doesn't answer is taken out after seconds; a killed job gets as long to end.
 SlurmdTimeout=10
 KillWait=10

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ PATIENCE = 600.0
 PROFILE = (
     *("--profile", "workflow/profiles/slurm"),
     # This cluster keeps no accounts; its users don't wait for a minute to see a file or a job's state.
-    *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
+    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"),
     *("--latency-wait", "5"),
 )
 
@@ -92,8 +93,9 @@ class ClusterRun:
             assert self._snakemake.poll() is None, self.printed()
             for experiment, session in set(sessions) - set(caught):
                 for running in self._training(f"results/experiments/{experiment}/trial0/session{session}"):
-                    os.kill(running.process.number, signal.SIGSTOP)
-                    caught[experiment, session] = running
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.kill(running.process.number, signal.SIGSTOP)
+                        caught[experiment, session] = running
             return len(caught) == len(sessions)
 
         self.wait_for(all_caught, f"checkpoints of {sessions}")
@@ -123,15 +125,33 @@ class ClusterRun:
                 identity = arguments[arguments.index("--expect") + 1]
                 if any((self._project.path / "results/.inprogress" / identity).glob("checkpoint*.pt")):
                     variables = process.variables()
-                    yield Running(variables["SLURM_JOB_ID"], variables["SLURMD_NODENAME"], process)
+                    if "SLURMD_NODENAME" in variables:  # it may have ended since
+                        yield Running(variables["SLURM_JOB_ID"], variables["SLURMD_NODENAME"], process)
+
+    def _submitted(self) -> list[tuple[str, str, str]]:
+        """Number, name and memory of each job of Slurm, in order; a name holds the rule and its wildcards."""
+        jobs = sorted(self._cluster.jobs("%i %m %k"), key=lambda job: int(job[0]))
+        return [(number, comment.removeprefix("rule_"), memory) for number, memory, comment in jobs]
 
     def sessions(self) -> dict[str, tuple[str, int]]:
         """Number of each job of Slurm that trains → its session."""
-        comments = {
-            job: comment.partition("train_session_wildcards_")[2] for job, comment in self._cluster.jobs("%i %k")
-        }
-        names = {job: comment.rsplit("_", 2) for job, comment in comments.items() if comment}
+        names = {
+            job: name.removeprefix("train_session_wildcards_").rsplit("_", 2)
+            for job, name, _ in self._submitted() if name.startswith("train_session_wildcards_")
+        }  # fmt: skip
         return {job: (experiment, int(session)) for job, (experiment, _, session) in names.items()}
+
+    def rules(self) -> set[str]:
+        """The rules that were submitted."""
+        return {name.partition("_wildcards_")[0] for _, name, _ in self._submitted()}
+
+    def memory(self) -> dict[tuple[str, int], list[int]]:
+        """Megabytes that each session's jobs asked for, in order."""
+        sessions, asked = self.sessions(), defaultdict(list)
+        for job, _, memory in self._submitted():
+            if job in sessions:
+                asked[sessions[job]].append(int(memory.removesuffix("M")))
+        return asked
 
     def train_jobs(self) -> Counter[tuple[str, int]]:
         """How many jobs of Slurm each session took; one that was put back into the queue is the same job."""

@@ -118,9 +118,10 @@ def lose_a_node(
         yield
     node = NODES[0]
     cluster.kill_node(node)
-    sessions = run.sessions()
-    lost |= {sessions[job][1] for job, *rest in cluster.jobs("%i %T %N") if rest == ["RUNNING", node]}
     while not cluster.node_states().get(node, "").startswith("down"):
+        # Until the controller has noticed, it may start another job there.
+        running, sessions = cluster.jobs("%i %T %N"), run.sessions()
+        lost |= {sessions[job][1] for job, *rest in running if rest == ["RUNNING", node]}
         yield
     cluster.start_node(node)
 

@@ -23,8 +23,9 @@ pytestmark = [pytest.mark.slurm, pytest.mark.workflow, pytest.mark.slow]
 MAX_FRAME, SESSIONS = 1024, 2
 # A run's bytes don't depend on how often it is saved.
 SETTINGS = ("demo", "--config", "checkpoint_interval=0.2")
-# One experiment goes without the warning before the time limit, so that Slurm itself ends its job.
-UNWARNED = "train_session:slurm_extra='' if wildcards.experiment == 'ppo_acrobot' else '--signal=TERM@120'"
+# One experiment goes without the profile's warning before the time limit, so that Slurm itself ends its job.
+WARNING = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())["default-resources"]["slurm_extra"]
+UNWARNED = f"train_session:slurm_extra='' if wildcards.experiment == 'ppo_acrobot' else {WARNING}"
 EXACT = ("spec.json", "train.csv", "eval.csv", "model.pt", "best.pt", "curve.csv")
 OF_THE_RUN = {"wall_time_s", "fps", "sps"}
 
@@ -42,13 +43,14 @@ def test_the_demo_suite_loses_nothing_to_preemption_time_limits_and_a_lost_node(
     try:
         preempted, warned, unwarned, lost = run.catch(PREEMPTED, WARNED, NOT_WARNED, LOST)
         cluster.run("scontrol", "requeue", preempted.job)
+        cluster.run("scancel", "--signal=USR1", warned.job)
         # Two minutes before its end a job is warned: at once, then. The other job is left until its time is over.
         cluster.limit(warned.job, minutes=3)
         cluster.limit(unwarned.job, minutes=1)
         compared = pool.submit(local.finish, *SETTINGS)  # while there is only time to pass
         run.thaw_when_asked_to_end(warned)
         for limited in (warned, unwarned):
-            run.wait_for(lambda job=limited.job: cluster.state(job) not in ("RUNNING", "COMPLETING"), "the time limit")
+            run.wait_for(lambda job=limited.job: cluster.state(job) in ("FAILED", "TIMEOUT"), "the time limit")
         assert (cluster.state(warned.job), cluster.state(unwarned.job)) == ("FAILED", "TIMEOUT")
         cluster.kill_node(lost.node)
         run.wait_for(lambda: cluster.node_states().get(lost.node, "").startswith("down"), "the end of the node")
@@ -61,6 +63,12 @@ def test_the_demo_suite_loses_nothing_to_preemption_time_limits_and_a_lost_node(
 
     # What Slurm took away came back under the same job; what its time limit ended was submitted once more.
     assert run.train_jobs() == {session: 2 if session in (WARNED, NOT_WARNED) else 1 for session in ALL}
+    for limited_session in (WARNED, NOT_WARNED):
+        first, second = run.memory()[limited_session]
+        assert second == 2 * first
+    assert run.rules() == {"train_session", "random_baseline"}
+    # The log of the job that ended, which Snakemake shows: SIGUSR1 ended nothing.
+    assert "SIGUSR1: saved at frame" in run.printed()
     for name, session in (PREEMPTED, WARNED, NOT_WARNED, LOST):
         log = project.path / f"results/logs/train_session/{name}/trial0-session{session}.log"
         assert "resumed at frame" in log.read_text()

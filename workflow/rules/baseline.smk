@@ -23,8 +23,8 @@ rule random_baseline:
         "../envs/slm.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
-        runtime=lambda wildcards, attempt: attempt * 240,
+        mem_mb=lambda wildcards, attempt: grown(1000, attempt),
+        runtime=lambda wildcards, attempt: grown(240, attempt),
     params:
         spec_file=untracked(lambda wildcards: str(measured_by(wildcards).row.spec_file)),
         spec_name=untracked(lambda wildcards: measured_by(wildcards).row.spec_name),

@@ -3,6 +3,7 @@ import gc
 import json
 import re
 import shlex
+import signal
 import sys
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,10 @@ from slm.report.titles import FIGURES, file_name, suite_title
 
 # Planning makes objects that stay: looking through them for garbage, again and again, took a seventh of its time.
 gc.set_threshold(200_000, 50, 50)
+
+# Sent to all processes of a cluster's job, SIGUSR1 is for the session: it saves and goes on. It would end this one.
+if not workflow.is_main_process:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 SUITE_TARGETS = (*SUITES, CUSTOM_SUITE)
 ROOT = Path(workflow.current_basedir).parent.parent
@@ -220,6 +225,11 @@ def untracked(value):
     Snakemake compares no parameter that is a function of the job's threads, input or output.
     """
     return lambda wildcards, threads: value(wildcards)
+
+
+def grown(amount, attempt):
+    """What a job asks for at an attempt. The growth ends: many attempts may only mean that time limits are short."""
+    return amount * min(attempt, 4)
 
 
 def measured_by(wildcards):

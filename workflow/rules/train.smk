@@ -23,9 +23,11 @@ rule train_session:
         "../envs/slm.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: (attempt * experiment_of(wildcards).memory_mb),
-        runtime=lambda wildcards, attempt: (
-            attempt * experiment_of(wildcards).runtime_minutes
+        mem_mb=lambda wildcards, attempt: grown(
+            experiment_of(wildcards).memory_mb, attempt
+        ),
+        runtime=lambda wildcards, attempt: grown(
+            experiment_of(wildcards).runtime_minutes, attempt
         ),
     params:
         # The one parameter whose change retrains a session.
@@ -73,13 +75,12 @@ for workers, experiments in HOGWILD.items():
             "../envs/slm.yaml"
         threads: workers
         resources:
-            mem_mb=lambda wildcards, attempt: (
-                attempt
-                * experiment_of(wildcards).memory_mb
-                * experiment_of(wildcards).workers
+            mem_mb=lambda wildcards, attempt: grown(
+                experiment_of(wildcards).memory_mb * experiment_of(wildcards).workers,
+                attempt,
             ),
-            runtime=lambda wildcards, attempt: (
-                attempt * experiment_of(wildcards).runtime_minutes
+            runtime=lambda wildcards, attempt: grown(
+                experiment_of(wildcards).runtime_minutes, attempt
             ),
         params:
             hash=lambda wildcards: experiment_of(wildcards).trial_hash(

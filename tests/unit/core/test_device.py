@@ -16,6 +16,7 @@ from resume_cases import CASES
 
 from slm.algorithms.distributions.continuous import NormalTanh
 from slm.backend import Agent, EagerBackend, Inputs, Program, StepFunction
+from slm.checkpoint import OtherDeviceError
 from slm.cli import main
 from slm.device import DeviceBackend, choose_device
 from slm.session import Session
@@ -170,14 +171,17 @@ def test_what_was_trained_on_a_gpu_is_not_compared_by_its_bytes(
     assert "trained on Abacus 3000; the same bytes are promised on the CPU alone" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_device_is_not_gone_on_with(
-    make_spec: MakeSpec, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_checkpoint_of_another_device_is_neither_gone_on_with_nor_lost(
+    make_spec: MakeSpec, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec("ppo")
     out = run(spec)
     progress = out.parent / "progress0"
     (folder,) = (path for path in progress.iterdir() if path.is_dir())
     (folder / "session.json").unlink()
+    saved = {path.name: path.read_bytes() for path in folder.glob("checkpoint*")}
+    assert saved
     monkeypatch.setattr("slm.train.choose_device", lambda spec, trial, session: torch.device("cuda", 0))
-    run(spec, inprogress=progress)
-    assert "its device is cpu, this session's is cuda" in caplog.text
+    with pytest.raises(OtherDeviceError, match=rf"made on 'cpu', and this process computes on 'cuda'.*{folder}"):
+        run(spec, inprogress=progress)
+    assert {path.name: path.read_bytes() for path in folder.glob("checkpoint*")} == saved

@@ -18,9 +18,9 @@ from slm.journal import DamagedJournalError, Journal, Manifest
 from slm.memory import Rows
 
 FORMAT = 2
+"""Version of the checkpoints' layout; another version is not resumed."""
 DEVICE = "device"
 """Key of the identity: the kind of device that the session computes on."""
-"""Version of the checkpoints' layout; another version is not resumed."""
 
 
 def to_bytes(tree: Any) -> bytes:

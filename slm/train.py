@@ -236,8 +236,9 @@ def _extend(job: Job, backend: Backend) -> tuple[Session, Tables[Table]]:
     try:
         resumed = _resume(job, backend, Checkpoints(job.folder, _identity_on_device(job, job.extends.name)))
     except OtherDeviceError as error:
-        log.warning("%s", error)
-        resumed = None
+        Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
+        hint = "set CUDA_VISIBLE_DEVICES= to go on with it on the CPU"
+        raise UserError(f"--extend: {job.extends} was trained on another kind of device; {hint}") from error
     if resumed is None:
         Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
         raise UserError(f"--extend: the final state kept in {job.extends} can't be used; the log says why")

@@ -32,7 +32,7 @@ from slm.report.titles import FIGURES, file_name, suite_title
 # Planning makes objects that stay: looking through them for garbage, again and again, took a seventh of its time.
 gc.set_threshold(200_000, 50, 50)
 
-# Sent to all processes of a cluster's job, SIGUSR1 is for the session: it saves and goes on. It would end this one.
+# Sent to all processes of a job's step, SIGUSR1 is for the session: it saves and goes on. It would end this one.
 if not workflow.is_main_process:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 

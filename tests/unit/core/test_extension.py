@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slm.cli import main
 
@@ -52,6 +53,17 @@ def test_what_cannot_be_exact_is_refused(
         assert train("ddqn", frames, out, "--extend", short, **changes) == 2
         assert reason in capsys.readouterr().err
         assert not (tmp_path / out).exists()
+
+
+def test_a_session_is_not_extended_on_another_device(
+    train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("ppo", 332, "short") == 0
+    monkeypatch.setattr("slm.train.choose_device", lambda spec, trial, session: torch.device("cuda", 0))
+    assert train("ppo", 500, "long", "--extend", str(tmp_path / "short")) == 2
+    assert "trained on another kind of device" in capsys.readouterr().err
+    assert not list(tmp_path.glob("long/.inprogress/*/checkpoint*"))
+    assert list(tmp_path.glob("short/.inprogress/*/checkpoint.pt"))
 
 
 def test_verify_compares_bytes(train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,14 +26,16 @@ from typing import Any
 
 from slm.algorithms import DivergedError
 from slm.algorithms.hogwild import Common
+from slm.artifacts import is_finished
 from slm.backend import Backend, configure_process, make_backend
 from slm.checkpoint import Checkpoints
 from slm.errors import UserError
+from slm.job import Job
 from slm.provenance import code_fingerprint, library_versions
 from slm.saving import SessionInterruptedError, collect_signals
 from slm.session import Session
 from slm.spec import Spec, session_hash, trial_hash
-from slm.train import Job, exclusive, is_finished, train
+from slm.train import exclusive, train
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Training one session so that nothing is lost: its folder in progress, resuming, and publishing its artifacts.
+"""Training one session so that nothing is lost: its folder in progress, resuming it, extending another one.
 
 A session works in ``<inprogress>/<session hash>/``, out of reach of whoever cleans up outputs, and copies its
 artifacts to their place only when it is done. What is left in the folder at the end allows them to be published again
@@ -10,79 +10,32 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from filelock import FileLock, Timeout
 
 from slm.algorithms import DivergedError
-from slm.algorithms.hogwild import Common
-from slm.analysis.metrics import session_metrics
+from slm.artifacts import finish, is_finished, publish
 from slm.asha import EarlyStopping
 from slm.atomic import write_atomically
 from slm.backend import Backend
-from slm.checkpoint import DEVICE, Checkpoints, CorruptCheckpointError, OtherDeviceError, to_bytes
-from slm.device import choose_device, device_name
+from slm.checkpoint import DEVICE, Checkpoints, CorruptCheckpointError, OtherDeviceError
+from slm.device import choose_device
 from slm.errors import UserError
 from slm.extension import copy_end
 from slm.heartbeat import Heartbeat
-from slm.provenance import code_fingerprint, library_versions, processor, versions
+from slm.job import RUNGS, Job
+from slm.provenance import code_fingerprint, library_versions
 from slm.records import Table
-from slm.retention import MODELS, REMOVED
 from slm.saving import Saver, SessionInterruptedError, collect_signals
 from slm.session import Session, Tables
-from slm.spec import Spec, canonical
 
 log = logging.getLogger(__name__)
 
-ARTIFACTS = ("train.csv", "eval.csv", "timing.csv", *MODELS, "session.json")
-"""What a finished session leaves; session.json comes last."""
-
-RUNGS = "rungs.csv"
-"""What a session that a search could have stopped leaves besides."""
-
 TIMING_COLUMNS = ("frame", "fps", "wall_t")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One session to train, and where."""
-
-    spec: Spec
-    trial: int
-    session: int
-    hash: str
-    """The session's hash: names its folder in progress."""
-    out: Path
-    inprogress: Path
-    checkpoint_interval: float
-    """Seconds between running checkpoints."""
-    common: Common | None = None
-    """What it trains together with other sessions, in a Hogwild trial."""
-    search: str | None = None
-    """Hash of the search that may stop it, as the spec's scheduler says; None where it trains to the end."""
-    keep_memory: bool = False
-    """Keep the final replay memory, so that a longer session can go on from there."""
-    extends: Path | None = None
-    """Folder in progress, named by its hash, of a finished session to go on from."""
-
-    @property
-    def folder(self) -> Path:
-        return self.inprogress / self.hash
-
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """What it leaves, in the order of publishing; of removed models the digests stand for them."""
-        names = ARTIFACTS if self.search is None else (RUNGS, *ARTIFACTS)
-        if not (self.folder / REMOVED).exists():
-            return names
-        return (REMOVED, *(name for name in names if name not in MODELS))
 
 
 def train(job: Job, backend: Backend) -> None:
@@ -102,7 +55,7 @@ def train(job: Job, backend: Backend) -> None:
             log.info("the session is finished already: publishing its artifacts again")
         else:
             _run(job, backend, first)
-        _publish(job)
+        publish(job)
 
 
 @contextmanager
@@ -146,7 +99,7 @@ def _run(job: Job, backend: Backend, first: Session | None) -> None:
         table.close()
     if stopping:
         write_atomically(job.folder / RUNGS, stopping.publish())
-    _finish(job, session)
+    finish(job, session)
     if keep_end:
         checkpoints.keep_latest()
     else:
@@ -233,82 +186,12 @@ def _extend(job: Job, backend: Backend) -> tuple[Session, Tables[Table]]:
     assert job.extends is not None
     with exclusive(job.extends / "lock"):
         copy_end(job.extends, job.folder)
+    reason = "can't be used; the log says why"
     try:
         resumed = _resume(job, backend, Checkpoints(job.folder, _identity_on_device(job, job.extends.name)))
-    except OtherDeviceError as error:
-        Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
-        hint = "set CUDA_VISIBLE_DEVICES= to go on with it on the CPU"
-        raise UserError(f"--extend: {job.extends} was trained on another kind of device; {hint}") from error
+    except OtherDeviceError:
+        resumed, reason = None, "was made on another kind of device; CUDA_VISIBLE_DEVICES= hides a GPU"
     if resumed is None:
         Checkpoints(job.folder, _identity_on_device(job, job.hash)).remove()
-        raise UserError(f"--extend: the final state kept in {job.extends} can't be used; the log says why")
+        raise UserError(f"--extend: the final state kept in {job.extends} {reason}")
     return resumed
-
-
-def _finish(job: Job, session: Session) -> None:
-    """Write the session's models and summary to its folder; the summary last, since it says that all is there."""
-    state = session.state
-    final = session.model(state.agent, state.clock.frame, state.world.normaliser())
-    # Without a finished episode there is no score, and the last agent is as good as any.
-    best = session.model(state.best.agent, state.best.frame, state.best.normaliser) if state.best.agent else final
-    write_atomically(job.folder / "model.pt", to_bytes(final))
-    write_atomically(job.folder / "best.pt", to_bytes(best))
-    (job.folder / REMOVED).unlink(missing_ok=True)
-    summary = _summary(job, session)
-    write_atomically(job.folder / "session.json", (json.dumps(summary, indent=2) + "\n").encode())
-
-
-def _summary(job: Job, session: Session) -> dict[str, Any]:
-    """The content of session.json."""
-    state = session.state
-    rows = np.genfromtxt(job.folder / "train.csv", delimiter=",", names=True, ndmin=1)
-    metrics = session_metrics(rows["frame"], rows["total_reward"], rows["opt_step"])
-    return {
-        "spec_name": job.spec.name,
-        "spec_hash": job.hash,
-        "trial": job.trial,
-        "session": job.session,
-        "search": job.search,
-        "seed": {"random_seed": job.spec.meta.random_seed or 0, "spawn_key": [job.trial, job.session]},
-        "backend": session.algorithm.backend_name,
-        "device": device_name(session.device),
-        "state": "pruned" if state.stopped else "finished",
-        # Of workers that train the same parameters, the order in which they write them depends on timing.
-        "reproducible": job.common is None,
-        "frames": state.clock.frame,
-        "episodes": state.world.statistics.episodes,
-        "opt_step": state.clock.opt_step,
-        "wall_time_s": round(state.seconds, 3),
-        "fps": round(state.clock.frame / max(state.seconds, 1e-9), 1),
-        "gains_over": "0 (without baseline)",
-        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
-        "versions": versions(),
-        "code_fingerprint": code_fingerprint(),
-        "processor": processor(),
-        "threads": torch.get_num_threads(),
-        "spec": canonical(job.spec),
-    }
-
-
-def is_finished(job: Job) -> bool:
-    """Whether the folder holds a finished session made by this code with these versions of the libraries."""
-    try:
-        summary = json.loads((job.folder / "session.json").read_text())
-    except (OSError, ValueError):
-        return False
-    identity = {"code_fingerprint": code_fingerprint(), **library_versions()}
-    found = {**summary.get("versions", {}), "code_fingerprint": summary.get("code_fingerprint")}
-    if other := [name for name, value in identity.items() if found.get(name) != value]:
-        made = "by other code" if "code_fingerprint" in other else f"with other versions of {', '.join(other)}"
-        log.warning("the finished session in %s was made %s: training it again", job.folder, made)
-        (job.folder / "session.json").unlink()
-        return False
-    return all((job.folder / name).exists() for name in job.artifacts)
-
-
-def _publish(job: Job) -> None:
-    """Copy the artifacts to where they belong."""
-    if (job.out / REMOVED).exists():
-        (job.out / REMOVED).unlink()
-    for name in job.artifacts:
-        write_atomically(job.out / name, (job.folder / name).read_bytes())

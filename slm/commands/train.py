@@ -112,8 +112,9 @@ def _check_options(options, spec):  # type: ignore[no-untyped-def]  # naming its
 
 def _session(options, spec, backend, interval):  # type: ignore[no-untyped-def]  # naming its types would import torch
     """The training of one session, ready to be called, and its folder."""
+    from slm.job import Job
     from slm.spec import session_hash
-    from slm.train import Job, train
+    from slm.train import train
 
     session = options.session or 0
     identity = session_hash(spec, trial=options.trial, session=session, backend=backend.name, search=options.search)

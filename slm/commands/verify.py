@@ -48,9 +48,10 @@ def _verify_one(folder: Path, record: dict[str, Any]) -> bool:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what was trained on the CPU is trained there again
 
     from slm.backend import configure_process, make_backend
+    from slm.job import Job
     from slm.retention import removed_digests
     from slm.spec import parse_spec
-    from slm.train import Job, train
+    from slm.train import train
 
     spec = parse_spec(record["spec_name"], record["spec"])
     if spec.meta.distributed is not False:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from slm.backend import Backend, EagerBackend
+from slm.job import Job
 from slm.spec import Spec, parse_spec, session_hash
-from slm.train import Job, train
+from slm.train import train
 
 NET = {"type": "MLPNet", "hid_layers": [8], "hid_layers_activation": "tanh"}
 RAW: dict[str, Any] = {

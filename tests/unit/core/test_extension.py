@@ -61,7 +61,7 @@ def test_a_session_is_not_extended_on_another_device(
     assert train("ppo", 332, "short") == 0
     monkeypatch.setattr("slm.train.choose_device", lambda spec, trial, session: torch.device("cuda", 0))
     assert train("ppo", 500, "long", "--extend", str(tmp_path / "short")) == 2
-    assert "trained on another kind of device" in capsys.readouterr().err
+    assert "made on another kind of device" in capsys.readouterr().err
     assert not list(tmp_path.glob("long/.inprogress/*/checkpoint*"))
     assert list(tmp_path.glob("short/.inprogress/*/checkpoint.pt"))
 

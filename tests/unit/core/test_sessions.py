@@ -260,7 +260,8 @@ def test_finished_session_of_other_code_is_trained_again(
 ) -> None:
     spec, inprogress = make_spec("ppo"), tmp_path / "progress"
     first = contents(run(spec, inprogress=inprogress))
-    monkeypatch.setattr("slm.train.code_fingerprint", lambda: "other")
+    for module in ("train", "artifacts"):
+        monkeypatch.setattr(f"slm.{module}.code_fingerprint", lambda: "other")
     with caplog.at_level(logging.INFO):
         out = run(spec, inprogress=inprogress)
     assert "made by other code" in caplog.text
@@ -273,7 +274,8 @@ def test_finished_session_of_another_library_is_trained_again(
 ) -> None:
     spec, inprogress = make_spec("ppo"), tmp_path / "progress"
     run(spec, inprogress=inprogress)
-    monkeypatch.setattr("slm.train.library_versions", lambda: {**library_versions(), "torch": "0.1"})
+    for module in ("train", "artifacts"):
+        monkeypatch.setattr(f"slm.{module}.library_versions", lambda: {**library_versions(), "torch": "0.1"})
     with caplog.at_level(logging.INFO):
         run(spec, inprogress=inprogress)
     assert "made with other versions of torch: training it again" in caplog.text

@@ -9,8 +9,9 @@ import slm.distributed
 from slm.algorithms.hogwild import Common
 from slm.backend import EagerBackend, configure_process
 from slm.distributed import Trial, make_common, train_trial
+from slm.job import Job
 from slm.spec import Spec, load_spec, read_file, validate_file
-from slm.train import Job, train
+from slm.train import train
 
 FOLDER = Path(__file__).parents[3] / "specs" / "examples"
 VARIABLES = {"env": "ALE/Pong-v5"}

@@ -13,11 +13,12 @@ from slm import retention
 from slm.backend import EagerBackend
 from slm.cli import main
 from slm.errors import UserError
+from slm.job import Job
 from slm.plan import SearchExperiment
 from slm.plan.sheet import Row
 from slm.retention import MODELS, REMOVED, keep_models, removed_digests
 from slm.spec import parse_spec, session_hash
-from slm.train import Job, train
+from slm.train import train
 
 TINY = Path(__file__).parents[2] / "workflow/specs/tiny.yaml"
 

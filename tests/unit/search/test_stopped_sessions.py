@@ -10,8 +10,9 @@ import yaml
 
 from slm.asha import GO, STOP, Decision, EarlyStopping, read_decisions
 from slm.backend import EagerBackend
+from slm.job import Job
 from slm.spec import Spec, parse_spec
-from slm.train import Job, train
+from slm.train import train
 
 TINY = Path(__file__).parents[2] / "workflow/specs/tiny.yaml"
 SEARCH = "0123456789abcdef-and-more"

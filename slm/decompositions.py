@@ -1,7 +1,8 @@
 """Cheaper forms of single operations, for compiled graphs.
 
 A compiled update spent a quarter of its time in the vector library's tanh and exp, which are exact to the last bit, and
-a compiled policy half of its time in calling the library of matrix products, for a handful of rows.
+a compiled policy half of its time in calling the library of matrix products, for a handful of rows. What is left to the
+library are products alone, without a bias to start from.
 """
 
 from __future__ import annotations
@@ -63,21 +64,34 @@ def elu_backward(slope: Tensor, alpha: float, scale: float, input_scale: float, 
 
 FEW_ROWS, FEW_COLUMNS, FEW_PRODUCTS = 8, 64, 32_768
 """Up to where a product of matrices is faster within the loops of its graph than by a call of the library."""
+FEW_TERMS = 2
+"""Up to how many terms a sum is worth writing out: gradients that go back through the layer for one value or two."""
 
 
 def mm(a: Tensor, b: Tensor) -> Tensor:
-    """The product of a (M, K) with few rows and b (K, N), whose columns lie one after the other, as weights' do."""
+    """The product of a (M, K) and b (K, N): where K is tiny, or where a has few rows and the columns of b lie one after
+    the other, as weights' do."""
     (rows, inner), columns = a.shape, b.shape[1]
-    few = rows <= FEW_ROWS and inner <= FEW_COLUMNS and rows * inner * columns <= FEW_PRODUCTS
-    if not few or b.stride(0) != 1 or a.dtype != torch.float32:
+    if a.dtype != torch.float32:
         return NotImplemented
-    return (a[:, None, :] * b.t()[None]).sum(dim=-1)
+    few = rows <= FEW_ROWS and inner <= FEW_COLUMNS and rows * inner * columns <= FEW_PRODUCTS
+    if few and b.stride(0) == 1:
+        return (a[:, None, :] * b.t()[None]).sum(dim=-1)
+    if 0 < inner <= FEW_TERMS:
+        outer = [a[:, k, None] * b[k] for k in range(inner)]
+        return outer[0] + outer[1] if inner == 2 else outer[0]
+    return NotImplemented
 
 
 def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """`mm` with a bias (N,) added."""
-    product = mm(a, b) if beta == alpha == 1 else NotImplemented
-    return NotImplemented if product is NotImplemented else product + bias
+    """`mm` and a bias (N,), which is added in the next loop: the library would first fill its result with copies of it.
+
+    The difference is the same number as the sum, but Inductor would make one call of product and sum again.
+    """
+    if beta != 1 or alpha != 1 or a.dtype != torch.float32:
+        return NotImplemented
+    product = mm(a, b)
+    return (torch.ops.aten.mm.default(a, b) if product is NotImplemented else product) - (-bias)
 
 
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {

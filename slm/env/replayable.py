@@ -37,7 +37,8 @@ class ReplayableEpisode(gym.Wrapper):
             action = int(action)  # which environments check faster
         self._actions.append(action)
         # Nobody reads the info, and to merge it over a vector took a tenth of a MuJoCo step.
-        return (*self.env.step(action)[:4], {})
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        return observation, reward, terminated, truncated, {}
 
     def episode(self) -> dict[str, Any]:
         """The running episode as plain data: generator state (JSON) and the actions as one array."""

@@ -45,19 +45,20 @@ class EnvVector:
         environments in which a life was lost, and the final observations of the episodes that ended, in order.
         """
         observations = np.empty(self._shape, self.observation_space.dtype)
-        rewards, terminated, truncated = np.empty(self.num_envs), [False] * self.num_envs, [False] * self.num_envs
+        rewards, (terminated, truncated) = np.empty(self.num_envs), np.zeros((2, self.num_envs), bool)
         lives_lost: list[int] = []
         final: list[Observations] = []
         # A Python number is what environments check fastest.
-        for n, action in enumerate(actions.tolist() if self._discrete else actions):
-            observation, rewards[n], terminated[n], truncated[n], info = self.envs[n].step(action)
+        for n, (env, action) in enumerate(zip(self.envs, actions.tolist() if self._discrete else actions, strict=True)):
+            observation, rewards[n], ended, cut, info = env.step(action)
             if LIFE_LOST in info:
                 lives_lost.append(n)
-            if terminated[n] or truncated[n]:
+            if ended or cut:
+                terminated[n], truncated[n] = ended, cut
                 final.append(observation)
-                observation = self.envs[n].reset()[0]
+                observation = env.reset()[0]
             observations[n] = observation
-        return observations, rewards, np.array(terminated, bool), np.array(truncated, bool), lives_lost, final
+        return observations, rewards, terminated, truncated, lives_lost, final
 
     def render(self) -> list[NDArray[np.uint8]]:
         """A picture (height, width, 3) of each environment; they must have been made with a render mode."""

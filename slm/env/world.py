@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 import numpy as np
@@ -18,8 +18,7 @@ Observations = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What one step of all N environments gave."""
 
     observations: Observations
@@ -69,6 +68,7 @@ class World:
         self._frozen = False
         self._range = _middle_and_half(self.action_space) if isinstance(self.action_space, gym.spaces.Box) else None
         self._start = getattr(self.action_space, "start", 0)  # MultiBinary spaces have none
+        self._as_they_are = isinstance(self.action_space, gym.spaces.Discrete) and self._start == 0
         self._observation_type = np.uint8 if self.observation_space.dtype == np.uint8 else np.float32
 
     def reset(self, seeds: list[int]) -> Observations:
@@ -111,6 +111,8 @@ class World:
     def _to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Continuous actions: clip to [−1, 1], then scale to the bounds of the action space. Discrete ones: the place
         of each value among its component's values, which may start elsewhere than at 0, in the space's shape."""
+        if self._as_they_are:
+            return actions
         space = self.action_space
         actions = actions.reshape(-1, *(space.shape or ()))
         if self._range is None:

@@ -74,5 +74,22 @@ def test_layers_on_few_rows_are_part_of_the_graph(rows: int, inner: int, columns
     torch.testing.assert_close(graph(x), layers(x))
 
 
+@pytest.mark.parametrize(("columns", "replaced"), [(1, True), (2, True), (3, False)])
+def test_the_way_back_through_one_value_or_two_is_part_of_the_graph(columns: int, replaced: bool) -> None:
+    weights = torch.rand(columns, 64)
+    graph = make_fx(lambda slope: slope @ weights, decomposition_table=DECOMPOSITIONS)(torch.rand(128, columns))
+    assert (torch.ops.aten.mm.default not in targets(graph)) == replaced
+    slope = torch.rand(128, columns)
+    torch.testing.assert_close(graph(slope), slope @ weights)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_bias_is_added_outside_the_library(scale: int) -> None:
+    a, b, bias = torch.rand(128, 64), torch.rand(64, 32), torch.rand(32)
+    graph = make_fx(lambda a: torch.addmm(bias, a, b, beta=scale), decomposition_table=DECOMPOSITIONS)(a)
+    assert (torch.ops.aten.addmm.default in targets(graph)) == (scale != 1)
+    torch.testing.assert_close(graph(a), torch.addmm(bias, a, b, beta=scale))
+
+
 def targets(graph: torch.fx.GraphModule) -> set[object]:
     return {node.target for node in graph.graph.nodes}

@@ -152,7 +152,7 @@ def test_restored_rollout_goes_on_alike(make_step: MakeStep, rows: int) -> None:
     def add(memory: Rollout, t: int) -> None:
         observations, actions, step = make_step(2 * t, 2)
         truncated = np.array([t % 3 == 0, False])
-        memory.add(observations, actions, type(step)(**{**vars(step), "truncated": truncated, "done": truncated}))
+        memory.add(observations, actions, step._replace(truncated=truncated, done=truncated))
 
     memory, other = (Rollout(4, 2, OBSERVATION, ACTION) for _ in range(2))
     for t in range(rows):

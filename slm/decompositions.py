@@ -94,11 +94,21 @@ def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float =
     return (torch.ops.aten.mm.default(a, b) if product is NotImplemented else product) - (-bias)
 
 
+def cumsum(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Sums of the first 1 … K entries of each row of x (M, K), the probabilities of actions: M and K are small."""
+    few = x.dim() == 2 and x.numel() * x.shape[-1] <= FEW_PRODUCTS
+    if not few or dim not in (1, -1) or dtype is not None or x.dtype != torch.float32:
+        return NotImplemented
+    entry = torch.arange(x.shape[1], device=x.device)
+    return torch.where(entry <= entry[:, None], x[:, None, :], 0.0).sum(dim=-1)
+
+
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     torch.ops.aten.tanh.default: tanh,
     torch.ops.aten.elu.default: elu,
     torch.ops.aten.elu_backward.default: elu_backward,
     torch.ops.aten.mm.default: mm,
     torch.ops.aten.addmm.default: addmm,
+    torch.ops.aten.cumsum.default: cumsum,
 }
 """For ``make_fx``."""

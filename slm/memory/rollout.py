@@ -54,8 +54,9 @@ class Rollout:
         self.rewards[t] = step.rewards
         self.terminated[t] = step.terminated
         self.done[t] = step.done
-        for n in (step.truncated & ~step.terminated).nonzero()[0]:
-            self.final_observations.append((t, int(n), step.next_observations[n].copy()))
+        if np.count_nonzero(step.truncated):
+            for n in (step.truncated & ~step.terminated).nonzero()[0]:
+                self.final_observations.append((t, int(n), step.next_observations[n].copy()))
         self.rows += 1
 
     def clear(self) -> None:

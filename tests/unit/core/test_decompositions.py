@@ -91,5 +91,19 @@ def test_a_bias_is_added_outside_the_library(scale: int) -> None:
     torch.testing.assert_close(graph(a), torch.addmm(bias, a, b, beta=scale))
 
 
+@pytest.mark.parametrize(("rows", "columns", "replaced"), [(1, 1, True), (4, 2, True), (16, 18, True), (512, 9, False)])
+def test_few_cumulative_sums_are_part_of_the_graph(rows: int, columns: int, replaced: bool) -> None:
+    x = torch.rand(rows, columns)
+    graph = make_fx(lambda x: x.cumsum(dim=-1), decomposition_table=DECOMPOSITIONS)(x)
+    assert (torch.ops.aten.cumsum.default not in targets(graph)) == replaced
+    torch.testing.assert_close(graph(x), x.cumsum(dim=-1))
+
+
+def test_cumulative_sums_down_the_columns_stay() -> None:
+    x = torch.rand(3, 3)
+    graph = make_fx(lambda x: x.cumsum(dim=0), decomposition_table=DECOMPOSITIONS)(x)
+    assert torch.equal(graph(x), x.cumsum(dim=0))
+
+
 def targets(graph: torch.fx.GraphModule) -> set[object]:
     return {node.target for node in graph.graph.nodes}

@@ -11,6 +11,8 @@ from slm.memory.replay import Replay
 from slm.memory.ring import Ring
 
 FANOUT = 16
+SEARCHED_AT_ONCE = 4096
+"""Most sums on a level of the tree that are cumulated for one draw: as many as cost about a level's descent."""
 
 
 class SumTree:
@@ -46,20 +48,35 @@ class SumTree:
             above.reshape(-1)[leaves] = level[leaves].sum(axis=1)
 
     def find(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        """The leaf in whose interval of the cumulative weights each point of [0, total) lies."""
-        nodes, rows = np.zeros(len(points), np.int64), np.arange(len(points))
-        cumulative = np.zeros((len(points), FANOUT + 1))
-        for level in reversed(self.levels):
-            children = level[nodes]
-            children.cumsum(axis=1, out=cumulative[:, 1:])
-            branch = (cumulative[:, 1:] <= points[:, None]).sum(axis=1)
-            over = branch == FANOUT
-            if over.any():  # the last child with weight takes what rounding leaves over
-                branch[over] = FANOUT - 1 - (children[over, ::-1] > 0).argmax(axis=1)
-            # Not cumulative − children: its rounding could leave a point below zero, in a leaf without weight.
-            points = points - cumulative[rows, branch]
-            nodes = nodes * FANOUT + branch
+        """The leaf in whose interval of the cumulative weights each point of [0, total) lies.
+
+        The upper levels are passed over: of the lowest that is short enough all sums are cumulated at once.
+        """
+        start = next(depth for depth, level in enumerate(self.levels) if level.size <= SEARCHED_AT_ONCE)
+        sums = self.levels[start].reshape(-1)
+        cumulative = np.concatenate([[0.0], sums.cumsum()])
+        nodes = cumulative[1:].searchsorted(points, side="right")
+        over = nodes == len(sums)
+        if over.any():  # the last node with weight takes what rounding leaves over
+            nodes[over] = sums.nonzero()[0][-1]
+        # Not cumulative − sums: its rounding could leave a point below zero, in a leaf without weight.
+        points = points - cumulative[nodes]
+        for level in reversed(self.levels[:start]):
+            nodes, points = _descend(level[nodes], nodes, points)
         return nodes
+
+
+def _descend(
+    children: NDArray[np.float64], nodes: NDArray[np.int64], points: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """From nodes (B,) with weights of children (B, 16) to the child in which each point lies, and where in it."""
+    cumulative = np.zeros((len(points), FANOUT + 1))
+    children.cumsum(axis=1, out=cumulative[:, 1:])
+    branch = (cumulative[:, 1:] <= points[:, None]).sum(axis=1)
+    over = branch == FANOUT
+    if over.any():
+        branch[over] = FANOUT - 1 - (children[over, ::-1] > 0).argmax(axis=1)
+    return nodes * FANOUT + branch, points - cumulative[np.arange(len(points)), branch]
 
 
 class PrioritizedRing(Ring):

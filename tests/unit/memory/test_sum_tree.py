@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slm.memory.prioritized import SumTree
 
-SIZES = st.sampled_from([1, 2, 63, 64, 65, 700, 4096, 4097, 5000])
+SIZES = st.sampled_from([1, 2, 63, 64, 65, 700, 4096, 4097, 5000, 70_000])
 
 
 @given(SIZES, st.integers(0, 2**31), st.data())

@@ -3,7 +3,8 @@
     python benchmarks/limits.py [--seconds 0.5] [CASE ...]
 
 Counted are the multiply-adds of one update, layer by layer: a forward pass counts 1 and a backward pass 2 (the
-gradients of the layer's input and of its weights), or 1 where it only passes through to the input. Each layer's
+gradients of the layer's input and of its weights, the first layer's input included, whose gradient nobody asks for),
+or 1 where it only passes through to the input. Each layer's
 products are timed by themselves, and so is one step of gymnasium's own vector environment with random actions. Nothing
 else is in the limit: no activations, no optimizer, no acting, no replay.
 

@@ -1,8 +1,7 @@
 """Cheaper forms of single operations, for compiled graphs.
 
 A compiled update spent a quarter of its time in the vector library's tanh and exp, which are exact to the last bit, and
-a compiled policy half of its time in calling the library of matrix products, for a handful of rows. What is left to the
-library are products alone, without a bias to start from.
+a compiled policy half of its time in calling the library of matrix products, for a handful of rows.
 """
 
 from __future__ import annotations
@@ -65,7 +64,8 @@ def elu_backward(slope: Tensor, alpha: float, scale: float, input_scale: float, 
 FEW_ROWS, FEW_COLUMNS, FEW_PRODUCTS = 8, 64, 32_768
 """Up to where a product of matrices is faster within the loops of its graph than by a call of the library."""
 FEW_TERMS = 2
-"""Up to how many terms a sum is worth writing out: gradients that go back through the layer for one value or two."""
+"""Up to how many terms a product is worth writing out, as for gradients that go back through a layer of one value or
+two. Layers of two inputs stay out: their weights lie across the loops, which could no longer be vectorized."""
 
 
 def mm(a: Tensor, b: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def mm(a: Tensor, b: Tensor) -> Tensor:
     few = rows <= FEW_ROWS and inner <= FEW_COLUMNS and rows * inner * columns <= FEW_PRODUCTS
     if few and b.stride(0) == 1:
         return (a[:, None, :] * b.t()[None]).sum(dim=-1)
-    if 0 < inner <= FEW_TERMS:
+    if 0 < inner <= FEW_TERMS and b.stride(1) == 1:
         outer = [a[:, k, None] * b[k] for k in range(inner)]
         return outer[0] + outer[1] if inner == 2 else outer[0]
     return NotImplemented

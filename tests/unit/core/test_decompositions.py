@@ -74,21 +74,30 @@ def test_layers_on_few_rows_are_part_of_the_graph(rows: int, inner: int, columns
     torch.testing.assert_close(graph(x), layers(x))
 
 
-@pytest.mark.parametrize(("columns", "replaced"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("columns", "replaced"), [(1, True), (2, True), (3, False), (0, False)])
 def test_the_way_back_through_one_value_or_two_is_part_of_the_graph(columns: int, replaced: bool) -> None:
-    weights = torch.rand(columns, 64)
-    graph = make_fx(lambda slope: slope @ weights, decomposition_table=DECOMPOSITIONS)(torch.rand(128, columns))
+    weights, slope = torch.rand(columns, 64), torch.rand(128, columns)
+    graph = make_fx(lambda slope: slope @ weights, decomposition_table=DECOMPOSITIONS)(slope)
     assert (torch.ops.aten.mm.default not in targets(graph)) == replaced
-    slope = torch.rand(128, columns)
     torch.testing.assert_close(graph(slope), slope @ weights)
 
 
-@pytest.mark.parametrize("scale", [1, 2])
-def test_a_bias_is_added_outside_the_library(scale: int) -> None:
+def test_layers_of_two_inputs_stay_with_the_library() -> None:
+    x, weights = torch.rand(128, 2), torch.rand(64, 2)
+    graph = make_fx(lambda x: torch.nn.functional.linear(x, weights), decomposition_table=DECOMPOSITIONS)(x)
+    assert torch.ops.aten.mm.default in targets(graph)
+
+
+@pytest.mark.parametrize(("beta", "alpha"), [(1, 1), (2, 1), (1, 2)])
+def test_a_bias_is_added_outside_the_library(beta: int, alpha: int) -> None:
     a, b, bias = torch.rand(128, 64), torch.rand(64, 32), torch.rand(32)
-    graph = make_fx(lambda a: torch.addmm(bias, a, b, beta=scale), decomposition_table=DECOMPOSITIONS)(a)
-    assert (torch.ops.aten.addmm.default in targets(graph)) == (scale != 1)
-    torch.testing.assert_close(graph(a), torch.addmm(bias, a, b, beta=scale))
+
+    def layer(a: torch.Tensor) -> torch.Tensor:
+        return torch.addmm(bias, a, b, beta=beta, alpha=alpha)
+
+    graph = make_fx(layer, decomposition_table=DECOMPOSITIONS)(a)
+    assert (torch.ops.aten.addmm.default in targets(graph)) == ((beta, alpha) != (1, 1))
+    torch.testing.assert_close(graph(a), layer(a))
 
 
 @pytest.mark.parametrize(("rows", "columns", "replaced"), [(1, 1, True), (4, 2, True), (16, 18, True), (512, 9, False)])
@@ -99,10 +108,20 @@ def test_few_cumulative_sums_are_part_of_the_graph(rows: int, columns: int, repl
     torch.testing.assert_close(graph(x), x.cumsum(dim=-1))
 
 
-def test_cumulative_sums_down_the_columns_stay() -> None:
+@pytest.mark.parametrize(
+    "sums",
+    [
+        lambda x: x.cumsum(dim=0),
+        lambda x: x.cumsum(dim=1, dtype=torch.float64),
+        lambda x: x[0].cumsum(dim=0),
+        lambda x: x[None].cumsum(dim=-1),
+    ],
+)
+def test_other_cumulative_sums_stay(sums: Callable[[torch.Tensor], torch.Tensor]) -> None:
     x = torch.rand(3, 3)
-    graph = make_fx(lambda x: x.cumsum(dim=0), decomposition_table=DECOMPOSITIONS)(x)
-    assert torch.equal(graph(x), x.cumsum(dim=0))
+    graph = make_fx(sums, decomposition_table=DECOMPOSITIONS)(x)
+    assert torch.equal(graph(x), sums(x))
+    assert graph(x).dtype == sums(x).dtype
 
 
 def targets(graph: torch.fx.GraphModule) -> set[object]:

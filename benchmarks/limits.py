@@ -4,9 +4,9 @@
 
 Counted are the multiply-adds of one update, layer by layer: a forward pass counts 1 and a backward pass 2 (the
 gradients of the layer's input and of its weights, the first layer's input included, whose gradient nobody asks for),
-or 1 where it only passes through to the input. Each layer's
-products are timed by themselves, and so is one step of gymnasium's own vector environment with random actions. Nothing
-else is in the limit: no activations, no optimizer, no acting, no replay.
+or 1 where it only passes through to the input. Each layer's products are timed by themselves, and so is one step of
+gymnasium's own vector environment with random actions. Nothing else is in the limit: no activations, no optimizer, no
+acting, no replay.
 
 There are two limits, of the shortest and of the median times: where a machine changes its speed (clock rates, or other
 guests on its cores), a session, which lasts, can only be held against the second.
@@ -114,19 +114,19 @@ def product(m: int, k: int, n: int, seconds: float) -> Times:
 
 def update_limit(algorithm: Algorithm, work: Work, seconds: float) -> tuple[int, Times]:
     """Multiply-adds and times of one update; prints each layer with its shortest time."""
-    total, times_of_all = 0, np.zeros(2)
+    total, time_of_all = 0, np.zeros(2)
     for part in work.passes:
         for inputs, outputs in layers(algorithm, part.network):
             # The products for the outputs, for the gradient of the inputs, and for that of the weights.
-            times = part.forward, part.backward + part.through, part.backward
-            taken = sum((n * product(*shape, seconds) for n, shape in zip(times, (
+            products = part.forward, part.backward + part.through, part.backward
+            taken = sum((n * product(*shape, seconds) for n, shape in zip(products, (
                 (work.batch, inputs, outputs), (work.batch, outputs, inputs), (inputs, work.batch, outputs),
             ), strict=True)), start=np.zeros(2))  # fmt: skip
-            count = work.batch * inputs * outputs * sum(times)
-            print(f"  {part.network:<8} {inputs:>4} → {outputs:<4} products {times} {count:>12,} multiply-adds"
+            count = work.batch * inputs * outputs * sum(products)
+            print(f"  {part.network:<8} {inputs:>4} → {outputs:<4} products {products} {count:>12,} multiply-adds"
                   f" {taken[0] * 1e6:>8.1f} µs")  # fmt: skip
-            total, times_of_all = total + count, times_of_all + taken
-    return total, times_of_all
+            total, time_of_all = total + count, time_of_all + taken
+    return total, time_of_all
 
 
 def stepping_limit(env: str, num_envs: int, seconds: float) -> Times:

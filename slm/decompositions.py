@@ -78,15 +78,16 @@ def mm(a: Tensor, b: Tensor) -> Tensor:
     if few and b.stride(0) == 1:
         return (a[:, None, :] * b.t()[None]).sum(dim=-1)
     if 0 < inner <= FEW_TERMS and b.stride(1) == 1:
-        outer = [a[:, k, None] * b[k] for k in range(inner)]
-        return outer[0] + outer[1] if inner == 2 else outer[0]
+        first, *others = [a[:, k, None] * b[k] for k in range(inner)]
+        return sum(others, start=first)
     return NotImplemented
 
 
 def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """`mm` and a bias (N,), which is added in the next loop: the library would first fill its result with copies of it.
 
-    The difference is the same number as the sum, but Inductor would make one call of product and sum again.
+    It is subtracted with its sign turned, which gives the same bits: Inductor would make a sum and its product one call
+    of the library again.
     """
     if beta != 1 or alpha != 1 or a.dtype != torch.float32:
         return NotImplemented

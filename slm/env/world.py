@@ -111,7 +111,7 @@ class World:
     def _to_env(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Continuous actions: clip to [−1, 1], then scale to the bounds of the action space. Discrete ones: the place
         of each value among its component's values, which may start elsewhere than at 0, in the space's shape."""
-        if self._as_they_are:
+        if self._as_they_are:  # at every step, where the arithmetic below would change nothing
             return actions
         space = self.action_space
         actions = actions.reshape(-1, *(space.shape or ()))

@@ -12,7 +12,7 @@ from slm.memory.ring import Ring
 
 FANOUT = 16
 SEARCHED_AT_ONCE = 4096
-"""Most sums on a level of the tree that are cumulated for one draw: as many as cost about a level's descent."""
+"""Most sums of a level of the tree that a draw cumulates: so many take about as long as going down one level."""
 
 
 class SumTree:
@@ -74,7 +74,7 @@ def _descend(
     children.cumsum(axis=1, out=cumulative[:, 1:])
     branch = (cumulative[:, 1:] <= points[:, None]).sum(axis=1)
     over = branch == FANOUT
-    if over.any():
+    if over.any():  # the last child with weight takes what rounding leaves over
         branch[over] = FANOUT - 1 - (children[over, ::-1] > 0).argmax(axis=1)
     return nodes * FANOUT + branch, points - cumulative[np.arange(len(points)), branch]
 

@@ -6,7 +6,7 @@ rule random_baseline:
             "results/baselines/{environment}.json",
             caption="../report/baseline.rst",
             category=lambda wildcards: suite_title(
-                measured_by(wildcards).row.environment_type
+                measured_by(wildcards).row.main_suite
             ),
             subcategory=lambda wildcards: measured_by(wildcards).env,
             labels={

@@ -76,7 +76,7 @@ def main() -> int:
     schema = yaml.safe_load(Path("workflow/schemas/benchmarks.schema.yaml").read_text())
     rows: dict[tuple[str, str | None], Row] = {}
     for row in read_sheet(Path("config/benchmarks.tsv"), schema):
-        rows.setdefault((row.main_suite, row.algorithm), row)
+        rows.setdefault((row.environment_type, row.algorithm), row)
     print("suite", "algorithm", "fps", "measured", sep="\t")
     for (suite, algorithm), row in rows.items():
         if suite in (options.suites or suites) and algorithm in (options.algorithm or [algorithm]):

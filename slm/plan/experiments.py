@@ -104,7 +104,7 @@ class Experiment:
     def runtime_minutes(self) -> int:
         """Minutes after which each of its jobs that train may be stopped."""
         frames = self.spec.env.max_frame // max(self.workers, 1)
-        return runtime_minutes(self.row.main_suite, self.row.algorithm, frames)
+        return runtime_minutes(self.row.environment_type, self.row.algorithm, frames)
 
     @cached_property
     def workers(self) -> int:

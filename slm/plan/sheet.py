@@ -14,7 +14,7 @@ from slm.errors import UserError
 from slm.plan.schema import check, nearest
 from slm.plan.settings import CUSTOM_SUITE, Settings
 
-SUITES = ("demo", "classic_control", "box2d", "mujoco", "atari", "tuned")
+SUITES = ("demo", "classic_control", "box2d", "mujoco", "atari")
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
@@ -36,8 +36,8 @@ class Row:
     where: str
 
     @property
-    def main_suite(self) -> str:
-        """The suite whose section it is shown in; the demo picks rows of several."""
+    def environment_type(self) -> str:
+        """The suite that says what kind of environment it is; the demo picks rows of several."""
         return next((suite for suite in self.suites if suite != "demo"), self.suites[0])
 
 

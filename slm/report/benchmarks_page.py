@@ -39,23 +39,17 @@ EVIDENCE_INTRODUCTION = """## Single runs
 One session each, shorter than the benchmark asks for: evidence that learning works, and no row of a table. The budget
 is the number of frames given.
 """
-TUNED_INTRODUCTION = """\
-Rows whose published settings hardly learn, trained with settings that this project's own search found
-([specs/tuned](../specs/tuned)) and with seeds that the search has not seen. The published score beside each was made
-with other settings: it is what the tuning improves on, not what is reproduced. The folder `search` beside a row's
-results has the trials of its search, ranked, every decision to stop one, and the scores that validated the best.
-"""
 
 
 def folder_of(docs: Path, row: Row) -> Path:
-    """Where a row of the sheet is published: under the suite that it belongs to."""
-    return docs / "benchmarks" / row.main_suite / row.experiment
+    """Where a row of the sheet is published: under the environment type that it belongs to."""
+    return docs / "benchmarks" / row.environment_type / row.experiment
 
 
 def write_benchmarks(docs: Path, rows: Sequence[Row]) -> Path:
     """Write BENCHMARKS.md and the figures of each suite into `docs`; returns the page's path."""
     for suite in _suites(rows):
-        published = [row for row in rows if row.main_suite == suite and read_row(folder_of(docs, row))]
+        published = [row for row in rows if row.environment_type == suite and read_row(folder_of(docs, row))]
         if published:
             table_rows = [_table_row(docs, row) for row in published]
             folder = docs / "benchmarks" / suite
@@ -68,34 +62,34 @@ def write_benchmarks(docs: Path, rows: Sequence[Row]) -> Path:
 def benchmarks_page(docs: Path, rows: Sequence[Row]) -> str:
     """The page as Markdown. Raises UserError for a published file that can't be read."""
     sections = [
-        _suite_section(docs, suite, [row for row in rows if row.main_suite == suite]) for suite in _suites(rows)
+        _suite_section(docs, suite, [row for row in rows if row.environment_type == suite]) for suite in _suites(rows)
     ]
     return "\n".join([INTRODUCTION, _overview(docs, rows), *sections, *_evidence_section(docs)])
 
 
 def _suites(rows: Sequence[Row]) -> list[str]:
-    present = {row.main_suite for row in rows}
+    present = {row.environment_type for row in rows}
     return [suite for suite in SUITES if suite in present]
 
 
 def _overview(docs: Path, rows: Sequence[Row]) -> str:
-    """Per suite, how many rows have which verdict."""
+    """Per environment type, how many rows have which verdict."""
     verdicts = ("reproduced", "above", "below", "undecided", "not run")
     lines = []
     for suite in _suites(rows):
-        own = [row for row in rows if row.main_suite == suite]
+        own = [row for row in rows if row.environment_type == suite]
         counts = Counter(benchmark_table([_table_row(docs, row) for row in own])["verdict"])
         lines.append(
-            {"suite": suite_title(suite), "rows": str(len(own))}
+            {"environment type": suite_title(suite), "rows": str(len(own))}
             | {NOT_RUN if name == "not run" else name: str(counts[name]) for name in verdicts}
         )
-    return markdown(pd.DataFrame(lines), left=("suite",))
+    return markdown(pd.DataFrame(lines), left=("environment type",))
 
 
 def _suite_section(docs: Path, suite: str, rows: Sequence[Row]) -> str:
     run = [row for row in rows if read_row(folder_of(docs, row))]
     rest = [row for row in rows if row not in run]
-    parts = [f"## {suite_title(suite)}\n", *([TUNED_INTRODUCTION] if suite == "tuned" else [])]
+    parts = [f"## {suite_title(suite)}\n"]
     if run:
         table = benchmark_table([_table_row(docs, row) for row in run])
         published = [found for row in run if (found := read_row(folder_of(docs, row)))]
@@ -134,7 +128,7 @@ def _runs(rows: Sequence[Row], published: Sequence[PublishedRow]) -> str:
         versions = [session["versions"] for session in found.sessions]
         lines.append(
             {
-                "experiment": f"[{row.experiment}](benchmarks/{row.main_suite}/{row.experiment})",
+                "experiment": f"[{row.experiment}](benchmarks/{row.environment_type}/{row.experiment})",
                 "spec": f"[{row.spec_name}](../{row.spec_file})",
                 "commit": _join(_commit(session) for session in found.sessions),
                 "code": _join(session.get("code_fingerprint") for session in found.sessions),

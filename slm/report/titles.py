@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SUITE_TITLES = {"box2d": "Box2D", "mujoco": "MuJoCo", "tuned": "Tuned settings"}
+SUITE_TITLES = {"box2d": "Box2D", "mujoco": "MuJoCo"}
 FIGURES = {
     "curves": "Learning curves",
     "aggregates": "Aggregate scores",

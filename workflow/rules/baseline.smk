@@ -6,7 +6,7 @@ rule random_baseline:
             "results/baselines/{environment}.json",
             caption="../report/baseline.rst",
             category=lambda wildcards: suite_title(
-                measured_by(wildcards).row.main_suite
+                measured_by(wildcards).row.environment_type
             ),
             subcategory=lambda wildcards: measured_by(wildcards).env,
             labels={

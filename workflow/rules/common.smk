@@ -166,7 +166,7 @@ def event_folders(suite):
 
 def experiment_title(wildcards):
     """Category in the report of what belongs to an experiment: its environment type."""
-    return suite_title(experiment_of(wildcards).row.main_suite)
+    return suite_title(experiment_of(wildcards).row.environment_type)
 
 
 def experiment_labels(what):

@@ -21,7 +21,7 @@ def test_a_limit_is_four_times_what_a_session_takes(monkeypatch: pytest.MonkeyPa
 
 def test_the_sheet_names_suites_and_algorithms_as_the_measurements_do(sheet_schema: dict) -> None:
     rows = read_sheet(ROOT / "config/benchmarks.tsv", sheet_schema)
-    assert set(measured_fps()) == {(row.main_suite, row.algorithm) for row in rows}
+    assert set(measured_fps()) == {(row.environment_type, row.algorithm) for row in rows}
 
 
 def test_workers_of_a_hogwild_trial_divide_the_frames(

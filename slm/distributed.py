@@ -130,19 +130,27 @@ def save(common: Common, checkpoints: Checkpoints) -> None:
 
 
 def restore(common: Common, checkpoints: Checkpoints) -> bool:
-    """Bring the common parameters to where the newest usable checkpoint has them; false without one."""
+    """Bring the common parameters to where the newest usable checkpoint has them; false without one.
+
+    Raises OSError where none is usable and one could not be read.
+    """
+    unread: OSError | None = None
     for path in checkpoints.candidates():
         try:
             saved, _ = checkpoints.load(path)
             found = {name: saved[name].reshape(buffer.shape) for name, buffer in common.buffers.items()}
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             log.warning("the common parameters in %s can't be used: %s", path, error)
+            if isinstance(error, OSError):
+                unread = error
             continue
         for name, buffer in common.buffers.items():
             buffer.copy_(found[name])
         checkpoints.resumed(path)
         log.info("resumed the common parameters")
         return True
+    if unread is not None:
+        raise unread
     return False
 
 

@@ -156,7 +156,11 @@ def _start(job: Job, session: Session) -> tuple[Session, Tables[Table]]:
 
 
 def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Session, Tables[Table]] | None:
-    """The session as the newest usable checkpoint has it; None without one."""
+    """The session as the newest usable checkpoint has it; None without one.
+
+    Raises OSError where none is usable and one could not be read: it may be sound, and is not to be trained over.
+    """
+    unread: OSError | None = None
     for path in checkpoints.candidates():
         session = _make(job, backend)  # anew for each: a failed attempt may have changed half of the state
         tables = _tables(job, session)
@@ -172,12 +176,16 @@ def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Sessi
         except Exception as error:  # a damaged file can fail in any way; whatever it is, the next one is tried
             reason = str(error) if isinstance(error, CorruptCheckpointError) else f"{type(error).__name__}: {error}"
             log.warning("the checkpoint %s can't be used: %s", path, reason)
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                unread = error
             for table in tables.all():
                 table.close()
             continue
         session.started_at = session.state.clock.frame
         log.info("resumed at frame %d", session.started_at)
         return session, tables
+    if unread is not None:
+        raise unread
     return None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slm.analysis.statistics import CONFIDENCE, interquartile_mean
+from slm.analysis.statistics import CONFIDENCE
 
 RESAMPLES = 1_999
 
@@ -45,15 +45,9 @@ def normalise(scores: ArrayLike, random: float, top: float) -> NDArray[np.float6
 
 
 def aggregate_iqm(scores: Scores) -> Estimate:
-    """Interquartile mean over all sessions on all environments."""
-
-    def iqm(*samples: NDArray[np.float64], axis: int = -1) -> Any:
-        from scipy import stats
-
-        return stats.trim_mean(np.concatenate(samples, axis=axis), 0.25, axis=axis)
-
+    """Interquartile mean over all sessions on all environments, each environment with the same weight."""
     values = list(scores.values())
-    return _estimate(interquartile_mean(np.concatenate(values)), values, iqm)
+    return _estimate(float(_pooled_iqm(*values)), values, _pooled_iqm)
 
 
 def aggregate_mean(scores: Scores) -> Estimate:
@@ -67,11 +61,12 @@ def aggregate_mean(scores: Scores) -> Estimate:
 
 
 def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> Estimate:
-    """Fraction of all sessions with a score above each threshold: arrays (thresholds,)."""
+    """Fraction of sessions with a score above each threshold, averaged over environments: arrays (thresholds,)."""
 
     def profile(*samples: NDArray[np.float64], axis: int = -1) -> Any:
-        runs = np.concatenate(samples, axis=axis)
-        return np.stack([np.mean(runs > threshold, axis=axis) for threshold in thresholds])
+        return np.stack(
+            [np.mean([np.mean(sample > threshold, axis=axis) for sample in samples], axis=0) for threshold in thresholds]
+        )
 
     values = list(scores.values())
     return _estimate(profile(*values), values, profile)
@@ -113,19 +108,31 @@ def ranks(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
 
 
 def iqm_curve(curves: Mapping[str, NDArray[np.float64]]) -> Estimate:
-    """The IQM over sessions and environments at each point of a grid: arrays (points,).
+    """`aggregate_iqm` at each point of a grid: arrays (points,).
 
     `curves`: environment -> normalised returns (sessions, points), without NaN.
     """
-
-    def iqm(*samples: NDArray[np.float64], axis: int = -1) -> Any:
-        from scipy import stats
-
-        return stats.trim_mean(np.concatenate(samples, axis=axis), 0.25, axis=axis)
-
     # scipy resamples along the last axis: a point is a row, so that all points share their resamples.
     values = [curve.T for curve in curves.values()]
-    return _estimate(iqm(*values), values, iqm)
+    return _estimate(_pooled_iqm(*values), values, _pooled_iqm)
+
+
+def _pooled_iqm(*samples: NDArray[np.float64], axis: int = -1) -> Any:
+    """Mean of the middle half of all samples (…, sessions), of whose weight each sample has an equal share.
+
+    With as many sessions in each it is rliable's, which cuts off whole sessions; else a session may count in part.
+    """
+    from scipy import stats
+
+    assert axis == -1, "scipy resamples along the last axis"
+    pooled, sizes = np.concatenate(samples, axis=-1), [sample.shape[-1] for sample in samples]
+    if len(set(sizes)) == 1:
+        return stats.trim_mean(pooled, 0.25, axis=-1)
+    order = np.argsort(pooled, axis=-1)
+    weights = np.repeat([1 / (len(sizes) * size) for size in sizes], sizes)[order]
+    ends = np.cumsum(weights, axis=-1)
+    inside = np.clip(ends, 0.25, 0.75) - np.clip(ends - weights, 0.25, 0.75)
+    return np.sum(np.take_along_axis(pooled, order, axis=-1) * inside, axis=-1) / np.sum(inside, axis=-1)
 
 
 def _beats(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

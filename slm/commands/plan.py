@@ -20,6 +20,7 @@ def add_to(commands: Commands) -> None:
     plan.add_argument("--backend", choices=("compiled", "eager"), required=True)
     plan.add_argument("--settings", type=json_map, metavar="JSON", help="what a search sets: dotted key to value")
     add_search(plan)
+    plan.add_argument("--sessions", type=positive, metavar="N", help="how many sessions to write the hashes of")
     plan.add_argument("--out", type=Path, required=True, metavar="FILE")
     plan.set_defaults(command=_plan)
 
@@ -38,13 +39,13 @@ def add_to(commands: Commands) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from slm.plan import write_trial_spec
+    from slm.plan import LISTED_SESSIONS, write_trial_spec
 
     check_file("--out", options.out)
     write_trial_spec(
         options.spec_file, options.spec_name, variables(options), experiment=options.experiment, trial=options.trial,
         backend=options.backend, expect=options.expect, out=options.out, settings=options.settings,
-        search=options.search,
+        search=options.search, listed=options.sessions or LISTED_SESSIONS,
     )  # fmt: skip
     return 0
 

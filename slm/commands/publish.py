@@ -69,8 +69,8 @@ def _reproduce(options: argparse.Namespace) -> int:
         )
     row = rows[options.experiment]
     published = read_row(folder_of(options.docs, row))
-    if published is None:
-        raise UserError(f"row '{row.experiment}' was not run: {folder_of(options.docs, row)} has no results of it")
+    if published is None or not published.sessions:
+        raise UserError(f"row '{row.experiment}' was not run: {folder_of(options.docs, row)} has no sessions of it")
     if not published.trial.get("reproducible", True):
         raise UserError(f"row '{row.experiment}' is Hogwild's: its sessions share their parameters, and no run repeats")
     out = options.out or Path("out/reproduce") / row.experiment

@@ -26,8 +26,9 @@ def write_trial_spec(
     out: Path,
     settings: Mapping[str, Any] | None = None,
     search: str | None = None,
+    listed: int = LISTED_SESSIONS,
 ) -> None:
-    """Write the resolved spec of a trial, with the hashes of its sessions, to ``out``.
+    """Write the resolved spec of a trial, with the hashes of the first ``listed`` of its sessions, to ``out``.
 
     ``settings`` is what a search has set, None in train mode; ``search`` is the hash of the search whose other trials
     may stop this one. Raises UserError for a bad spec, and for one whose trial hash is not the one that is expected.
@@ -42,7 +43,7 @@ def write_trial_spec(
             f"{spec_file}: '{spec_name}' has changed since the workflow was planned (hash {identity[:12]}, planned "
             f"{expect[:12]}); run the workflow again"
         )
-    sessions = range(max(LISTED_SESSIONS, spec.meta.max_session))
+    sessions = range(max(listed, spec.meta.max_session))
     hashes = session_hashes(spec, sessions, trial=trial, backend=backend, search=search)
     origin = {
         "experiment": experiment,

@@ -24,13 +24,13 @@ CURVES_CAPTION = (
 # Captions of the figures beside the learning curves.
 CAPTIONS = {
     "aggregates": (
-        "Interquartile mean over all sessions and environments of an algorithm, with its 95% stratified bootstrap "
-        "interval; in brackets the number of environments, which differs between algorithms."
+        "Interquartile mean over all sessions of an algorithm, its environments with equal weights, with its 95% "
+        "stratified bootstrap interval; in brackets the number of environments, which differs between algorithms."
     ),
     "efficiency": (
         "The same interquartile mean, of returns while training, as far as the shortest training of an algorithm goes."
     ),
-    "profiles": "The share of sessions whose normalised score is above each value.",
+    "profiles": "The share of sessions whose normalised score is above each value, averaged over environments.",
     "improvement": (
         "How probably a session of the row's algorithm scores higher than one of the column's on the same environment, "
         "over the environments of both."

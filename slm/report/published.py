@@ -56,8 +56,8 @@ class PublishedRow:
 def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     """Copy the small results of a row's trial to `folder`; False, and nothing written, where no session has finished.
 
-    Raises UserError for a trial whose files can't be read, and for one that was trained from another spec than the
-    row's.
+    Raises UserError for a trial whose files can't be read, for one that was trained from another spec than the row's,
+    and for one of fewer sessions than the folder keeps: they would be lost.
     """
     if not (trial_dir / "trial.json").exists():
         return False
@@ -71,8 +71,8 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     curve = _read_csv(trial_dir / "curve.csv")
     timing = _read_csv(trial_dir / "timing.csv") if (trial_dir / "timing.csv").exists() else None
     spec = read_json(trial_dir / "spec.json", "spec")
-    for file in folder.glob("session*.json"):
-        file.unlink()
+    if len(records) < (kept := len(list(folder.glob("session*.json")))):
+        raise UserError(f"{trial_dir} has {len(records)} sessions and {folder} {kept}; delete that to replace it")
     write_json(folder / "spec.json", spec)
     write_json(folder / "trial.json", trial)
     write_text(folder / "curve.csv", _thin(curve))
@@ -82,6 +82,8 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
         write_text(folder / "timing.csv", _thin(timing))
     for number, record in records.items():
         write_json(folder / f"session{number}.json", record)
+    for file in set(folder.glob("session*.json")) - {folder / f"session{number}.json" for number in records}:
+        file.unlink()
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -71,6 +72,13 @@ def test_more_sessions_by_a_setting(finished: Project) -> None:
     finished.finish(*more)
     assert ",3,3,400," in (finished.path / "results/reports/box2d/table.csv").read_text()
     assert finished.planned(*more) == {}
+
+
+def test_any_number_of_sessions_can_be_asked_for(finished: Project) -> None:
+    spec = "results/experiments/tiny_ppo/trial0/spec.json"
+    finished.finish("--config", "sessions=65", "--", spec)
+    hashes = json.loads((finished.path / spec).read_text())["_trial"]["session_hashes"]
+    assert list(hashes) == [str(session) for session in range(65)]
 
 
 def test_one_session_less_is_no_training(finished: Project) -> None:

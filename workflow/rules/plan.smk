@@ -30,4 +30,4 @@ rule plan_trial:
         arguments=untracked(plan_arguments),
     shell:
         "slm plan {params.arguments:q} --trial {wildcards.trial} --experiment {wildcards.experiment}"
-        " --expect {params.hash} --out {output.spec:q} > {log:q} 2>&1"
+        " --sessions {params.sessions} --expect {params.hash} --out {output.spec:q} > {log:q} 2>&1"

@@ -50,6 +50,23 @@ def test_interquartile_mean_over_sessions_and_environments():
     assert aggregate_mean(scores).value == (1.5 + 28.75) / 2
 
 
+def test_environments_weigh_the_same_however_many_sessions_they_have():
+    rng = np.random.default_rng(7)
+    scores = {"a": rng.normal(0.0, 1.0, 4), "b": rng.normal(2.0, 1.0, 16), "c": rng.normal(1.0, 1.0, 8)}
+    # As many copies of each session as make sixteen of each environment.
+    equal = {env: np.repeat(values, 16 // values.size) for env, values in scores.items()}
+    thresholds = np.linspace(-1, 3, 5)
+    assert aggregate_iqm(scores).value == pytest.approx(metrics.aggregate_iqm(matrix(equal)), rel=1e-12)
+    profile = performance_profile(scores, thresholds).value
+    assert profile == pytest.approx([(matrix(equal) > threshold).mean() for threshold in thresholds])
+    found = aggregate_iqm(scores)
+    assert found.low < found.value < found.high
+    # A session counts in part: of weights 1/6, 1/6, 1/6 and 1/2, from 1/4 to 3/4 there are half a 2, a 3 and half a 9.
+    assert aggregate_iqm({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([9.0])}).value == pytest.approx(
+        (2 / 12 + 3 / 6 + 9 / 4) / 0.5
+    )
+
+
 @pytest.mark.parametrize("sessions", [4, 5, 10])
 def test_the_interquartile_mean_is_rliables(sessions):
     scores = random_scores(0, sessions)

@@ -1,5 +1,6 @@
 """Hogwild's arithmetic, with several workers in one process: what reaches the parameters that they have in common."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -201,8 +202,12 @@ def single_worker_is_plain(
         assert (folders[0] / artifact).read_bytes() == (folders[1] / artifact).read_bytes(), artifact
 
 
+def unreadable(checkpoints: Checkpoints, path: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error", str(path))
+
+
 def test_common_parameters_come_back_from_the_newest_checkpoint_that_is_whole(
-    make_spec: MakeSpec, tmp_path: Path
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = distributed(make_spec, "synced", "GlobalAdam")
     common, checkpoints = make_common(spec, 0, EagerBackend()), Checkpoints(tmp_path, {})
@@ -217,6 +222,10 @@ def test_common_parameters_come_back_from_the_newest_checkpoint_that_is_whole(
     checkpoints.latest.write_bytes(checkpoints.latest.read_bytes()[:-1])
     assert restore(others, checkpoints)
     assert all((buffer == 1.0).all() for buffer in others.buffers.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "load", unreadable)
+        with pytest.raises(OSError, match="Input/output error"):
+            restore(fresh, checkpoints)
     checkpoints.latest.write_bytes(b"")
     assert not restore(fresh, checkpoints)
     assert all(torch.equal(buffer, initial[name]) for name, buffer in fresh.buffers.items())

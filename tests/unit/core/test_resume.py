@@ -1,5 +1,6 @@
 """A session that was interrupted ends in the same bytes as one that wasn't."""
 
+import errno
 import gc
 import logging
 import os
@@ -15,6 +16,7 @@ import pytest
 from resume_cases import CASES
 
 import slm.train
+from slm.checkpoint import Checkpoints
 from slm.cli import main
 from slm.session import Progress
 from slm.spec import Spec
@@ -174,6 +176,27 @@ def test_tables_that_lack_rows_make_it_start_again(
         assert contents(run(spec, inprogress=inprogress)) == whole
     assert "shorter than the checkpoint says" in caplog.text
     assert "resumed" not in caplog.text
+
+
+def test_checkpoint_that_can_not_be_read_is_kept(
+    make_spec: MakeSpec, run: Run, uninterrupted: Any, crash: Callable[..., None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    spec, inprogress = make_spec("ppo"), tmp_path / "progress"
+    whole = uninterrupted(spec)
+    crash(spec, [400], 540, inprogress=inprogress)
+
+    def unreadable(self: Checkpoints, path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "load", unreadable)
+        with pytest.raises(OSError, match=r"Input/output error.*checkpoint\.pt"):
+            run(spec, inprogress=inprogress)
+    gc.collect()
+    with caplog.at_level(logging.INFO):
+        assert contents(run(spec, inprogress=inprogress)) == whole
+    assert "resumed at frame 400" in caplog.text
 
 
 def test_checkpoint_of_other_code_is_not_resumed(

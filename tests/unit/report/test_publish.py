@@ -77,13 +77,22 @@ def test_rows_without_wall_times_are_kept_and_shown(rows, row, run, docs):
     assert (docs / "benchmarks/classic_control/curves.svg").exists()
 
 
-def test_a_session_that_is_gone_leaves_the_published_row(row, run, docs, tmp_path):
+def test_a_run_of_fewer_sessions_does_not_replace_a_published_row(row, run, docs, tmp_path):
     folder = folder_of(docs, row)
     publish_row(row, run, folder)
-    publish_row(row, write_run(tmp_path / "later", row, [LEARNS[0], None]), folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match=r"has 1 sessions and .*ppo_cartpole 4; delete that to replace it"):
+        publish_row(row, write_run(tmp_path / "later", row, [LEARNS[0], None]), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_of_other_sessions_leaves_none_of_those_before(row, docs, tmp_path):
+    folder = folder_of(docs, row)
+    publish_row(row, write_run(tmp_path / "first", row, [LEARNS[0], None]), folder)
+    publish_row(row, write_run(tmp_path / "later", row, [None, LEARNS[1]]), folder)
     found = read_row(folder)
     assert found is not None
-    assert [session["session"] for session in found.sessions] == [0]
+    assert [session["session"] for session in found.sessions] == [1]
 
 
 def test_all_rows_of_the_sheet_appear_once(rows, row, run, docs):

@@ -67,3 +67,8 @@ def test_rows_that_are_not_there_or_were_not_run(tmp_path, monkeypatch, capsys):
     assert "nearest: 'ppo_cartpole'" in capsys.readouterr().err
     assert main(["reproduce", "ppo_cartpole", "--docs", str(tmp_path)]) == 2
     assert "was not run" in capsys.readouterr().err
+    folder = tmp_path / "benchmarks/classic_control/ppo_cartpole"
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text("{}")
+    assert main(["reproduce", "ppo_cartpole", "--docs", str(tmp_path)]) == 2
+    assert "has no sessions of it" in capsys.readouterr().err

@@ -2,8 +2,8 @@
 
     python benchmarks/costs.py > costs.tsv
 
-Frames per second were measured on one environment for each suite and algorithm (`speeds.py`), in `slm/plan/fps.tsv`
-with what was run. They are those of a core that other work shared. Environments with more to simulate are slower.
+Frames per second were measured on one environment for each suite and algorithm, in `slm/plan/fps.tsv` with what was
+run. They are those of a core that other work shared. Environments with more to simulate are slower.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> Esti
 
     def profile(*samples: NDArray[np.float64], axis: int = -1) -> Any:
         return np.stack(
-            [np.mean([np.mean(sample > threshold, axis=axis) for sample in samples], axis=0) for threshold in thresholds]
+            [
+                np.mean([np.mean(sample > threshold, axis=axis) for sample in samples], axis=0)
+                for threshold in thresholds
+            ]
         )
 
     values = list(scores.values())

@@ -31,13 +31,18 @@ environment. Wall time is that of one session, on one core. Verdict: **reproduce
 score; **above**, **below**: the whole interval lies above, or below, it; **undecided**: the interval is too wide to
 tell. Status: ✅ target reached, ⚠️ over 80% of the way from random play to the target, ❌ not.
 
-Every row was first trained with the four sessions that its spec asks for. Where these left it below or undecided,
-sixteen take their place (`--config sessions=16`), the first four among them, whatever comes out.
+Every row is trained with the four sessions that its spec asks for. Where these leave it below or undecided, sixteen
+take their place (`--config sessions=16`), whatever comes out; a row that still waits for them says so in its note.
+
+A verdict takes the published score as exact, but that is the mean of four sessions itself. So a perfect reproduction is
+called reproduced or above in 84% of the rows with four sessions here, and in 78% with sixteen, whose intervals are
+narrower; and an interval from four sessions contains the true mean in 79%, not 95%
+([verdicts.py](../benchmarks/verdicts.py)).
 """
 EVIDENCE_INTRODUCTION = """## Single runs
 
-One session each, shorter than the benchmark asks for: evidence that learning works, and no row of a table. The budget
-is the number of frames given.
+One session each, most of them shorter than the benchmark asks for: evidence that learning works, and no row of a table.
+The budget is the number of frames given.
 """
 
 

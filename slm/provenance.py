@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -42,13 +43,15 @@ def code_fingerprint() -> str:
 
 @cache
 def processor() -> str:
-    """The processor's model name, as the system gives it."""
+    """The processor as the system names it, with family and model: virtual machines share a name of many kinds."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    facts = dict(re.findall(r"^(model name|cpu family|model)\s*: (.+)$", text, re.MULTILINE))
+    if len(facts) < 3:  # not an x86
+        return facts.get("model name", platform.machine())
+    return f"{facts['model name']} (family {facts['cpu family']}, model {facts['model']})"
 
 
 def library_versions() -> dict[str, str | None]:
@@ -62,8 +65,12 @@ def library_versions() -> dict[str, str | None]:
     return found
 
 
+@cache
 def versions() -> dict[str, str | bool | None]:
-    """Versions of everything that a session's bytes depend on; None for what isn't installed or not known."""
+    """Versions of everything that a session's bytes depend on; None for what isn't installed or not known.
+
+    They are those of the first call: a commit made while a session trains is not the one that trains it.
+    """
     found: dict[str, str | bool | None] = {"python": platform.python_version(), "slm": slm.__version__}
     found.update(library_versions())
     commit = _git("rev-parse", "HEAD")

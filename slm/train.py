@@ -28,7 +28,7 @@ from slm.errors import UserError
 from slm.extension import copy_end
 from slm.heartbeat import Heartbeat
 from slm.job import RUNGS, Job
-from slm.provenance import code_fingerprint, library_versions
+from slm.provenance import code_fingerprint, library_versions, versions
 from slm.records import Table
 from slm.saving import Saver, SessionInterruptedError, collect_signals
 from slm.session import Session, Tables
@@ -45,6 +45,7 @@ def train(job: Job, backend: Backend) -> None:
     publishes what that one made. Raises SessionInterruptedError after SIGTERM or SIGINT, DivergedError where
     the loss is not finite, and OSError where the disk is full or can't be written.
     """
+    versions()  # read before the training, not after it
     first = None
     if not job.folder.exists():
         # A mistake that only shows in the session's making (an unknown environment, say) is to leave nothing behind.

@@ -1,5 +1,6 @@
 """Which changes of the code are changes of the training."""
 
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,3 +40,19 @@ def test_reports_statistics_and_signs_of_life_decide_no_bytes(package: Path, fil
     with (package / file).open("a") as source:
         source.write("\n")
     assert (provenance.code_fingerprint() != before) == retrains
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        (
+            "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: Abacus 3000\nstepping\t: 1\n",
+            "Abacus 3000 (family 25, model 17)",
+        ),
+        ("processor\t: 0\nmodel name\t: Babbage\n", "Babbage"),
+        ("processor\t: 0\nCPU part\t: 0xd0c\n", platform.machine()),
+    ],
+)
+def test_a_processor_is_named_with_its_family(monkeypatch: pytest.MonkeyPatch, cpuinfo: str, name: str) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path: cpuinfo)
+    assert provenance.processor.__wrapped__() == name

@@ -1,4 +1,4 @@
-"""Frames per second of one core for each algorithm on each suite: the table slm/plan/fps.tsv.
+"""Frames per second of one core for each algorithm on each suite, as in the table slm/plan/fps.tsv.
 
     python benchmarks/speeds.py [SUITE …] [--seconds 60] > speeds.tsv
 

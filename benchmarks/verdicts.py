@@ -2,8 +2,8 @@
 
     python benchmarks/verdicts.py [--published 4]
 
-Sessions of both sides are drawn from one normal distribution, whose spread is too small for `undecided`; the intervals
-and the verdict are those of the tables.
+Sessions of both sides are drawn from one normal distribution, whose spread is too small for `undecided`; intervals and
+verdicts are made as those of the tables are.
 """
 
 from __future__ import annotations

@@ -69,10 +69,13 @@ def _summary(job: Job, session: Session) -> dict[str, Any]:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether the folder holds a finished session made by this code with these versions of the libraries."""
+    """Whether the folder holds a finished session made by this code with these versions of the libraries.
+
+    Raises OSError where that can't be read.
+    """
     try:
         summary = json.loads((job.folder / "session.json").read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):  # where it can't be read, nobody knows: OSError
         return False
     identity = {"code_fingerprint": code_fingerprint(), **library_versions()}
     found = {**summary.get("versions", {}), "code_fingerprint": summary.get("code_fingerprint")}

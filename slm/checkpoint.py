@@ -72,6 +72,12 @@ class OtherDeviceError(UserError):
     """A sound checkpoint that was made on another kind of device: starting again would lose what it holds."""
 
 
+def unreadable(error: OSError, folder: Path) -> OSError:
+    """What to raise where a folder's checkpoints can't be read: they may be sound, and are not to be trained over."""
+    reason = f"no checkpoint in {folder} can be read ({error.strerror or error}); to train from the start, delete it"
+    return OSError(error.errno, reason)
+
+
 class Checkpoints:
     """The last two checkpoints of a session, each sealed with a digest and with what it belongs to.
 

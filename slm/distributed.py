@@ -28,7 +28,7 @@ from slm.algorithms import DivergedError
 from slm.algorithms.hogwild import Common
 from slm.artifacts import is_finished
 from slm.backend import Backend, configure_process, make_backend
-from slm.checkpoint import Checkpoints
+from slm.checkpoint import Checkpoints, unreadable
 from slm.errors import UserError
 from slm.job import Job
 from slm.provenance import code_fingerprint, library_versions
@@ -150,7 +150,7 @@ def restore(common: Common, checkpoints: Checkpoints) -> bool:
         log.info("resumed the common parameters")
         return True
     if unread is not None:
-        raise unread
+        raise unreadable(unread, checkpoints.latest.parent)
     return False
 
 
@@ -267,7 +267,7 @@ def _work(job: Job, backend_name: str, threads: int, log_level: int) -> None:
     except UserError as error:
         print(f"slm: session {job.session}: {error}", file=sys.stderr)
         sys.exit(UserError.exit_code)
-    except DivergedError as error:
+    except (DivergedError, OSError) as error:
         print(f"slm: session {job.session}: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -22,7 +22,7 @@ from slm.artifacts import finish, is_finished, publish
 from slm.asha import EarlyStopping
 from slm.atomic import write_atomically
 from slm.backend import Backend
-from slm.checkpoint import DEVICE, Checkpoints, CorruptCheckpointError, OtherDeviceError
+from slm.checkpoint import DEVICE, Checkpoints, CorruptCheckpointError, OtherDeviceError, unreadable
 from slm.device import choose_device
 from slm.errors import UserError
 from slm.extension import copy_end
@@ -186,7 +186,7 @@ def _resume(job: Job, backend: Backend, checkpoints: Checkpoints) -> tuple[Sessi
         log.info("resumed at frame %d", session.started_at)
         return session, tables
     if unread is not None:
-        raise unread
+        raise unreadable(unread, job.folder)
     return None
 
 

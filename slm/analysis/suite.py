@@ -158,7 +158,8 @@ def _estimate(value: Any, samples: Sequence[NDArray[np.float64]], statistic: Cal
 
     def of_varied(*resampled: NDArray[np.float64], axis: int = -1) -> Any:
         shape = resampled[0].shape[:-1]
-        parts = list(samples)
+        # scipy puts the resamples before the last axis, also of those samples that stay as they are.
+        parts = [sample[..., np.newaxis, :] if len(shape) == sample.ndim else sample for sample in samples]
         for i, part in zip(varied, resampled, strict=True):
             parts[i] = part
         return statistic(*(np.broadcast_to(part, (*shape, part.shape[-1])) for part in parts), axis=axis)

@@ -20,7 +20,12 @@ def add_to(commands: Commands) -> None:
     plan.add_argument("--backend", choices=("compiled", "eager"), required=True)
     plan.add_argument("--settings", type=json_map, metavar="JSON", help="what a search sets: dotted key to value")
     add_search(plan)
-    plan.add_argument("--sessions", type=positive, metavar="N", help="how many sessions to write the hashes of")
+    plan.add_argument(
+        "--sessions",
+        type=positive,
+        metavar="N",
+        help="sessions whose hashes are written: so many, or max_session if that is more (default: 64)",
+    )
     plan.add_argument("--out", type=Path, required=True, metavar="FILE")
     plan.set_defaults(command=_plan)
 

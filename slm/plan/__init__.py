@@ -13,7 +13,7 @@ from slm.plan.ranking import ranked_trials
 from slm.plan.runtime import measured_fps
 from slm.plan.search import SEARCH_FIGURES, SearchExperiment
 from slm.plan.settings import CUSTOM_SUITE, Settings, read_settings
-from slm.plan.sheet import SUITES, Row, custom_row, parse_variables, read_sheet
+from slm.plan.sheet import SUITES, Row, best_published, custom_row, parse_variables, read_sheet
 from slm.plan.trial_spec import LISTED_SESSIONS, write_trial_spec
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "SearchExperiment",
     "Settings",
     "baseline_key",
+    "best_published",
     "choose_backend",
     "custom_row",
     "make_plan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from slm.errors import UserError
 from slm.plan.experiments import Experiment
 from slm.plan.schema import nearest
 from slm.plan.search import SearchExperiment
-from slm.plan.sheet import Row
+from slm.plan.sheet import Row, best_published
 
 MODES: dict[str, type[Experiment]] = {"train": Experiment, "search": SearchExperiment}
 
@@ -101,6 +102,11 @@ class Plan:
         chosen = self.suite(suite) if env is None else self.on(suite, env)
         return json.dumps({"suite": suite, "rows": [self._table_row(experiment) for experiment in chosen]})
 
+    @cached_property
+    def _best_published(self) -> dict[str, float]:
+        """Environment -> the best score that was published for it."""
+        return best_published((experiment.env, experiment.row.published) for experiment in self.experiments.values())
+
     def _table_row(self, experiment: Experiment) -> dict[str, Any]:
         row = experiment.row
         results = experiment.results(self.allow_incomplete)
@@ -111,6 +117,7 @@ class Plan:
             "sessions_asked": experiment.spec.meta.max_session,
             "target": row.target,
             "published": row.published,
+            "best_published": self._best_published.get(experiment.env),
             "source": row.source,
             "trial_json": results.trial_json if results else None,
             "curve_csv": results.curve_csv if results else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,3 +148,12 @@ def _number(text: str, where: str) -> float:
     if not math.isfinite(value):
         raise UserError(f"{where}: '{text}' is not allowed; it must be a number, or empty")
     return value
+
+
+def best_published(scores: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    """Environment -> the best of the scores published for it, in whatever suite: 1 on the environment's scale."""
+    best: dict[str, float] = {}
+    for env, score in scores:
+        if score is not None:
+            best[env] = max(score, best.get(env, score))
+    return best

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from slm.analysis.files import write_text
-from slm.plan import SUITES, Row
+from slm.plan import SUITES, Row, best_published
 from slm.report.published import EVIDENCE, PublishedRow, read_evidence, read_note, read_row, spec_changes
 from slm.report.suite import compare, write_figures
 from slm.report.table import benchmark_table, best_rows, display_table, markdown
@@ -53,10 +53,11 @@ def folder_of(docs: Path, row: Row) -> Path:
 
 def write_benchmarks(docs: Path, rows: Sequence[Row]) -> Path:
     """Write BENCHMARKS.md and the figures of each suite into `docs`; returns the page's path."""
+    best = best_published((row.env or "", row.published) for row in rows)
     for suite in _suites(rows):
-        # Rows that were not run have no score, but one that was published, which the common scale takes into account.
-        table_rows = [_table_row(docs, row) for row in rows if row.environment_type == suite]
-        if any(row["trial_json"] for row in table_rows):
+        published = [row for row in rows if row.environment_type == suite and read_row(folder_of(docs, row))]
+        if published:
+            table_rows = [{**_table_row(docs, row), "best_published": best.get(row.env or "")} for row in published]
             folder = docs / "benchmarks" / suite
             write_figures(suite, table_rows, folder, compare(table_rows), FIGURES, png=False)
     page = docs / "BENCHMARKS.md"

@@ -72,7 +72,7 @@ def publish_row(row: Row, trial_dir: Path, folder: Path) -> bool:
     timing = _read_csv(trial_dir / "timing.csv") if (trial_dir / "timing.csv").exists() else None
     spec = read_json(trial_dir / "spec.json", "spec")
     if len(records) < (kept := len(list(folder.glob("session*.json")))):
-        raise UserError(f"{trial_dir} has {len(records)} sessions and {folder} {kept}; delete that to replace it")
+        raise UserError(f"{trial_dir} has {len(records)} sessions and {folder} {kept}: delete those to replace them")
     write_json(folder / "spec.json", spec)
     write_json(folder / "trial.json", trial)
     write_text(folder / "curve.csv", _thin(curve))

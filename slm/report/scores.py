@@ -42,7 +42,8 @@ class SuiteScores:
 
 
 def read_scores(rows: Sequence[dict[str, Any]]) -> SuiteScores:
-    """The scores of a suite, from rows as in `benchmark_table`; sessions without a score are left out.
+    """The scores of a suite, from rows as in `benchmark_table` with `best_published`, the environment's best; sessions
+    without a score are left out.
 
     A second experiment of an algorithm on one environment counts as an algorithm of its own, `PPO (its name)`.
     Raises UserError for a trial.json that can't be read.
@@ -50,10 +51,10 @@ def read_scores(rows: Sequence[dict[str, Any]]) -> SuiteScores:
     scores = SuiteScores()
     trials = [(row, _read_trial(row["trial_json"])) for row in rows if row["trial_json"] is not None]
     for env in dict.fromkeys(row["env"] for row, _ in trials):
-        published = [row["published"] for row in rows if row["env"] == env and row["published"] is not None]
+        published = next(row["best_published"] for row, _ in trials if row["env"] == env)
         means = [t["random_mean"] for row, t in trials if row["env"] == env and t["random_mean"] is not None]
-        if published and means and max(published) > means[0]:
-            scores.scales[env] = (means[0], max(published))
+        if published is not None and means and published > means[0]:
+            scores.scales[env] = (means[0], published)
     for row, trial in trials:
         reached = np.array([s for s in trial["session_scores"] if s is not None], dtype=np.float64)
         if reached.size == 0:

@@ -101,8 +101,8 @@ def _lines(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[float | None, floa
     lines = {}
     for env in dict.fromkeys(row["env"] for row in rows):
         own = [row for row in rows if row["env"] == env]
-        published, targets = ([row[key] for row in own if row[key] is not None] for key in ("published", "target"))
-        lines[env] = (max(published, default=None), max(targets, default=None))
+        targets = [row["target"] for row in own if row["target"] is not None]
+        lines[env] = (own[0]["best_published"], max(targets, default=None))
     return lines
 
 

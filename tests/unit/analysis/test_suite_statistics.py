@@ -120,6 +120,16 @@ def test_a_curve_is_the_interquartile_mean_at_each_point():
     assert (found.value <= found.high).all()
 
 
+@pytest.mark.parametrize("sizes", [(1, 4), (4, 1, 8), (4, 16), (1, 1)])
+def test_environments_of_a_curve_may_differ_in_their_sessions(sizes):
+    rng = np.random.default_rng(8)
+    curves = {f"env{i}": rng.normal(size=(size, 3)) for i, size in enumerate(sizes)}
+    found = iqm_curve(curves)
+    points = [aggregate_iqm({env: curve[:, i] for env, curve in curves.items()}) for i in range(3)]
+    assert found.value == pytest.approx([point.value for point in points])
+    assert found.low == pytest.approx([point.low for point in points], nan_ok=True)
+
+
 def test_one_session_has_no_interval_and_stays_as_it_is_beside_others():
     alone = aggregate_iqm({"a": np.array([1.0])})
     assert alone.value == 1.0

@@ -203,7 +203,7 @@ def single_worker_is_plain(
 
 
 def unreadable(checkpoints: Checkpoints, path: Path) -> None:
-    raise OSError(errno.EIO, "Input/output error", str(path))
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_common_parameters_come_back_from_the_newest_checkpoint_that_is_whole(

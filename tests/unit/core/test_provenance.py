@@ -56,3 +56,11 @@ def test_reports_statistics_and_signs_of_life_decide_no_bytes(package: Path, fil
 def test_a_processor_is_named_with_its_family(monkeypatch: pytest.MonkeyPatch, cpuinfo: str, name: str) -> None:
     monkeypatch.setattr(Path, "read_text", lambda path: cpuinfo)
     assert provenance.processor.__wrapped__() == name
+
+
+def test_the_commit_is_that_of_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = iter(["a" * 40, "", "b" * 40, ""])
+    monkeypatch.setattr(provenance, "_git", lambda *arguments: next(commits))
+    provenance.versions.cache_clear()
+    assert provenance.versions()["git_commit"] == provenance.versions()["git_commit"] == "a" * 40
+    provenance.versions.cache_clear()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from slm.errors import UserError
-from slm.plan import Plan, make_plan, read_sheet, write_trial_spec
+from slm.plan import Plan, best_published, make_plan, read_sheet, write_trial_spec
 from slm.spec import canonical, load_spec, session_hash, trial_hash
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +111,7 @@ def test_table_rows_name_the_files_that_a_table_reads(plan: MakePlan) -> None:
                 "sessions_asked": 2,
                 "target": 400.0,
                 "published": 498.94,
+                "best_published": 498.94,
                 "source": "a paper",
                 "trial_json": "results/experiments/tiny/trial0/trial.json",
                 "curve_csv": "results/experiments/tiny/trial0/curve.csv",
@@ -118,6 +119,10 @@ def test_table_rows_name_the_files_that_a_table_reads(plan: MakePlan) -> None:
             }
         ],
     }
+
+
+def test_the_best_published_score_of_an_environment_is_of_any_row() -> None:
+    assert best_published([("a", 1.0), ("b", None), ("a", 3.0), ("c", -5.0), ("a", 2.0)]) == {"a": 3.0, "c": -5.0}
 
 
 def test_allow_incomplete_takes_the_sessions_that_have_finished(

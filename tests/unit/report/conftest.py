@@ -67,6 +67,6 @@ def make_row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
             trial_json.write_text(json.dumps(TRIAL | trial))
             CURVE.to_csv(curve_csv, index=False)
             row |= {"trial_json": str(trial_json), "curve_csv": str(curve_csv), "timing_csv": str(timing_csv)}
-        return row | changes
+        return {"best_published": (row | changes)["published"], **row, **changes}
 
     return make

@@ -81,7 +81,7 @@ def test_a_run_of_fewer_sessions_does_not_replace_a_published_row(row, run, docs
     folder = folder_of(docs, row)
     publish_row(row, run, folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(UserError, match=r"has 1 sessions and .*ppo_cartpole 4; delete that to replace it"):
+    with pytest.raises(UserError, match=r"has 1 sessions and .*ppo_cartpole 4: delete those to replace them"):
         publish_row(row, write_run(tmp_path / "later", row, [LEARNS[0], None]), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

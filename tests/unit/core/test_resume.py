@@ -199,6 +199,27 @@ def test_checkpoint_that_can_not_be_read_is_kept(
     assert "resumed at frame 400" in caplog.text
 
 
+def test_a_finished_session_that_can_not_be_read_is_not_trained_again(
+    make_spec: MakeSpec, run: Run, uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, inprogress = make_spec("ddqn"), tmp_path / "progress"
+    whole = uninterrupted(spec)
+    run(spec, inprogress=inprogress)
+    (record,) = inprogress.glob("*/session.json")
+    plain = Path.read_text
+
+    def read_text(path: Path, *arguments: Any, **keys: Any) -> str:
+        if path == record:
+            raise OSError(errno.EIO, "Input/output error")
+        return plain(path, *arguments, **keys)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", read_text)
+        with pytest.raises(OSError, match="Input/output error"):
+            run(spec, inprogress=inprogress)
+    assert {name: (record.parent / name).read_bytes() for name in ARTIFACTS} == whole
+
+
 def test_checkpoint_of_other_code_is_not_resumed(
     make_spec: MakeSpec, run: Run, crash: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
